@@ -184,6 +184,7 @@ class Simulator:
                 Rule("/_sim/faults", endpoint="faults", methods=["POST", "DELETE"]),
                 Rule("/_sim/requests", endpoint="requests", methods=["GET", "DELETE"]),
                 Rule("/_sim/clock", endpoint="clock", methods=["GET", "POST"]),
+                *self.control_rules(),
             ]
         )
         self._map = Map(list(self.rules()), merge_slashes=False)
@@ -200,6 +201,14 @@ class Simulator:
     def error(self, status: int, reason: str | None, message: str = "") -> Response:
         """An error answer in the vendor's own format."""
         raise NotImplementedError
+
+    def fault_answer(self, call: Call, fault: Fault) -> Response:
+        """The answer to a planned ``status`` fault; for endpoints whose errors look different."""
+        return self.error(fault.status, fault.reason)
+
+    def control_rules(self) -> Iterable[Rule]:
+        """Further rules under ``/_sim/``; the endpoint names the method that answers its Request."""
+        return ()
 
     # WSGI -------------------------------------------------------------------------------------
     def __call__(self, environ: type_environ, start_response: Any) -> Iterable[bytes]:
@@ -236,10 +245,10 @@ class Simulator:
             if fault.kind == "drop":
                 raise ConnectionCut
             if fault.kind == "status":
-                response = self.error(fault.status, fault.reason)
+                refusal = self.fault_answer(call, fault)
                 if fault.retry_after is not None:
-                    response.headers["Retry-After"] = str(fault.retry_after)
-                return response
+                    refusal.headers["Retry-After"] = str(fault.retry_after)
+                return refusal
             if fault.kind == "html":
                 return Response("<html><body>Service page</body></html>", mimetype="text/html")
             if fault.kind == "huge":
@@ -252,7 +261,13 @@ class Simulator:
         return response
 
     def _answer_control(self, request: Request) -> Response:
-        endpoint, _ = self._control.bind_to_environ(request.environ).match()
+        try:
+            endpoint, _ = self._control.bind_to_environ(request.environ).match()
+        except HTTPException as problem:
+            return json_response({"error": problem.description}, problem.code or 404)
+        if endpoint not in ("faults", "clock", "requests"):
+            answer: Response = getattr(self, endpoint)(request)
+            return answer
         if endpoint == "faults":
             if request.method == "DELETE":
                 self.faults.clear()

@@ -1,0 +1,331 @@
+"""What the core asks of the world: every Protocol, on one page.
+
+Adapters stand behind these; the core and the loop know nothing else of them. Instants are aware UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from reconciler.model import (
+    Account,
+    AccountSwitches,
+    ActualEvent,
+    Connection,
+    ConnectionState,
+    Desired,
+    Draft,
+    Found,
+    LedgerEntry,
+    Listing,
+    PersonState,
+    Refusal,
+    Session,
+    Written,
+)
+
+Clock = Callable[[], datetime]
+"""The present instant. Always handed in, never fetched by the core."""
+
+
+# The LMS ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """One person as the scan sees them. ``digest`` equals ``Desired.digest`` of the same reading."""
+
+    person: str
+    account: str
+    digest: str
+    next_start: datetime | None
+
+
+@dataclass
+class Scan:
+    """One consistent snapshot of the LMS.
+
+    ``people`` streams everybody with a registration or known to the LMS who could have one, in ascending
+    order of person id by code point. ``sessions`` holds the ids present, by account, complete from the
+    start; ``crowd`` counts the registrations of any status per session and ``refused`` collects what
+    could not be understood, both complete only once ``people`` has been read to its end.
+    """
+
+    accounts: Mapping[str, Account]
+    sessions: Mapping[str, Collection[str]]
+    people: Iterator[Glance]
+    crowd: Mapping[str, int] = field(default_factory=dict)
+    refused: list[Refusal] = field(default_factory=list)
+
+
+class LmsSource(Protocol):
+    """Where training lives. Every method raises :class:`~reconciler.errors.LmsUnreadable` for a read
+    that failed or is partial; nothing is ever left out silently."""
+
+    address: str
+    """Names the LMS for the installation's record; holds no secret."""
+
+    def scan(self, since: datetime) -> AbstractContextManager[Scan]:
+        """A snapshot of all sessions with a day ending after ``since`` or without days, streamed."""
+
+    def read(self, people: Collection[str], since: datetime) -> Mapping[str, Desired]:
+        """The desired state of these people in one snapshot, one entry for each id asked for."""
+
+    def session(self, session_id: str) -> Session | None:
+        """One session, however old; ``None`` if there is none. For ``explain``."""
+
+    def check(self) -> list[str]:
+        """What is wrong with tables, columns or rights: one sentence each; empty when all is well."""
+
+
+# Calendars ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What differs between vendors. ``client_ids``: the id we choose is the event's id, so that a create
+    repeated cannot double it; otherwise a repeated create looks for its marker first."""
+
+    client_ids: bool
+
+
+class Calendar(Protocol):
+    """One person's calendars at one vendor, opened with their grant.
+
+    Methods raise :class:`~reconciler.errors.Throttled`, ``ConnectionBroken``, ``CalendarTrouble`` or
+    ``EventError`` (see each). No method ever sends a notification to anybody.
+    """
+
+    capabilities: Capabilities
+
+    def listing(self, since: datetime) -> Listing:
+        """All events of our installation in the default calendar ending after ``since``; complete or an error."""
+
+    def get(self, event_id: str, calendar_id: str) -> ActualEvent | None:
+        """One event by id; ``None`` if it never existed, was deleted or is cancelled, or is not there."""
+
+    def find(self, token: str) -> Found:
+        """Events whose marker bears this token, in every calendar the grant shows."""
+
+    def create(self, draft: Draft) -> Written:
+        """Create in the default calendar. ``EventIdUsed`` if the id was used before, ``EventRefused``."""
+
+    def update(self, draft: Draft, known: ActualEvent) -> Written:
+        """Lay the draft's managed fields over the event, keeping what its owner added, if it still is as known.
+
+        ``known`` may come from a listing, from :meth:`get`, or from the ledger (then without ``raw`` and
+        with ``block`` None); a provider that needs more reads it first. ``EventChanged`` if its etag is
+        no longer the one known, ``EventGone`` if it is not there: an owner's deletion is never revived.
+        """
+
+    def delete(self, event_id: str, calendar_id: str, etag: str | None) -> None:
+        """Delete one event, if it still bears this etag. ``EventChanged``, ``EventGone``."""
+
+
+class CalendarProvider(Protocol):
+    """A vendor."""
+
+    name: str
+
+    def open(self, connection: Connection) -> Calendar:
+        """The calendars of this connection. Talks to the vendor only when it must refresh a token."""
+
+
+# Our state ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on these people until ``seconds`` from its last use, by the database's clock."""
+
+    owner: str
+    epochs: Mapping[str, int]
+
+    def __contains__(self, person: str) -> bool:
+        return person in self.epochs
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """A line in an event's history, for ``explain``: what was decided or done, with ids and codes only."""
+
+    at: datetime
+    person: str
+    session: str
+    slot: int
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PersonResult:
+    """How one person's turn ended: what :meth:`Ledger.finish` records."""
+
+    applied: str | None
+    next_audit: datetime | None
+    attempts: int = 0
+    retry_at: datetime | None = None
+    last_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Changes that a guard holds back. ``subject`` is the account (or vendor) it concerns."""
+
+    guard: str
+    subject: str
+    why: str
+    since: datetime
+    count: int
+    urgent_at: datetime | None = None  # the earliest start among what is held
+    released: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One finished cycle, as ``status`` shows it."""
+
+    cycle: str
+    started: datetime
+    finished: datetime
+    result: str
+    sentence: str
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+class Ledger(Protocol):
+    """Our state database. Raises :class:`~reconciler.errors.StateUnreadable` when it cannot be used and
+    :class:`~reconciler.errors.LeaseLost` from every write for a person whose lease is no longer ours."""
+
+    # who
+    def switches(self) -> Mapping[str, AccountSwitches]:
+        """The switches of every account that has any."""
+
+    def set_switches(self, switches: AccountSwitches, who: str, now: datetime) -> None:
+        """Store an account's switches, and a line in the audit log saying who changed what."""
+
+    def connections(self, people: Collection[str] | None = None) -> Sequence[Connection]:
+        """Connections that are not disconnected, of these people or of everybody, ordered by person."""
+
+    def people(self) -> AbstractContextManager[Iterator[PersonState]]:
+        """Everybody we keep a state of, streamed in ascending order of person id by code point."""
+
+    def due(self, now: datetime, limit: int) -> Sequence[PersonState]:
+        """Those whose audit is due, nearest first."""
+
+    # one person's turn
+    def lease(self, people: Collection[str], owner: str, seconds: float) -> Lease:
+        """Take over these people where nobody else has them; those taken by others are left out."""
+
+    def give_up(self, lease: Lease) -> None:
+        """End the lease of whoever is still in it."""
+
+    def entries(self, people: Collection[str]) -> Mapping[str, Sequence[LedgerEntry]]:
+        """Their ledger, ordered by key; one (possibly empty) sequence for each id asked for."""
+
+    def save(
+        self,
+        lease: Lease,
+        person: str,
+        entries: Sequence[LedgerEntry],
+        history: Sequence[Occurrence] = (),
+    ) -> None:
+        """Insert or replace these rows by key in one commit that also proves, and prolongs, the lease."""
+
+    def finish(self, lease: Lease, person: str, result: PersonResult, now: datetime) -> None:
+        """Record how this person's turn ended, in one commit that proves the lease."""
+
+    def sight(
+        self, lease: Lease, person: str, event_ids: Collection[str], now: datetime
+    ) -> Mapping[str, datetime]:
+        """Record which surplus events (orphans, twins) are seen now, forget others of this person, and
+        tell when each was first seen."""
+
+    # the connection's own story
+    def begin_baseline(self, lease: Lease, connection: Connection, now: datetime) -> None:
+        """Start a new baseline: pending, live, missing and held rows of the person become released."""
+
+    def listed(self, lease: Lease, connection: Connection, now: datetime) -> None:
+        """The calendar was listed whole at ``now``."""
+
+    def set_connection_state(
+        self, connection: Connection, state: ConnectionState, why: str, now: datetime
+    ) -> None:
+        """Park or restore a connection; leaving ``connected`` ends its baseline."""
+
+    def end_baselines(
+        self, accounts: Collection[str] | None, people: Collection[str] | None, now: datetime
+    ) -> int:
+        """Nobody maintains these now: what vanishes meanwhile proves nothing. How many were ended."""
+
+    # rails
+    def upcoming(self, now: datetime) -> Mapping[str, Mapping[str, int]]:
+        """Per account: sessions with events of ours still to come, and of how many people."""
+
+    def holds(self) -> Sequence[Hold]:
+        """Everything held at present."""
+
+    def hold(self, hold: Hold) -> None:
+        """Hold, or renew what is held with the same guard and subject, keeping its ``since``."""
+
+    def end_hold(self, guard: str, subject: str, why: str, now: datetime) -> None:
+        """End a hold that is there; nothing otherwise."""
+
+    # for people
+    def history(self, person: str, session: str | None) -> Sequence[Occurrence]:
+        """What was done for one person, oldest first."""
+
+    def add_run(self, run: Run) -> None:
+        """Record a finished cycle."""
+
+    def runs(self, limit: int) -> Sequence[Run]:
+        """The last cycles, newest first."""
+
+    def counts(self) -> Mapping[tuple[str, str], int]:
+        """Events by (provider, state); a row that is backed off counts as state ``failing`` instead."""
+
+    def failing(self, limit: int) -> Sequence[LedgerEntry]:
+        """Rows that failed, longest first."""
+
+    def refusals(self) -> Sequence[Refusal]:
+        """What the last scan could not make sense of."""
+
+    def set_refusals(self, refused: Sequence[Refusal], now: datetime) -> None:
+        """Replace what the last scan could not make sense of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """This installation, as the state database knows it. ``id`` is a setting: events' ids derive from it."""
+
+    id: str
+    lms_address: str
+    public_address: str
+
+
+class TokenStore(Protocol):
+    """Encrypted credentials of connections: JSON-able mappings, by connection id."""
+
+    def get(self, connection: Connection) -> Mapping[str, str]:
+        """The credentials; raises ``ReauthorizationNeeded`` if there are none, ``StateUnreadable`` if they
+        cannot be decrypted."""
+
+    def put(self, connection: Connection, credentials: Mapping[str, str]) -> None:
+        """Store or replace."""
+
+    def remove(self, connection: Connection) -> None:
+        """Destroy."""
+
+
+class Dispatcher(Protocol):
+    """Who does the work: threads here, or workers elsewhere."""
+
+    def run(self, batches: Iterator[Sequence[str]], work: Callable[[Sequence[str]], None]) -> None:
+        """Call ``work`` for each batch of person ids, several at once, and return when all are done.
+
+        ``work`` contains its own failures; an exception that escapes it ends the whole run.
+        """

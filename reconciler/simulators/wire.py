@@ -206,6 +206,11 @@ class Simulator:
         """The answer to a planned ``status`` fault; for endpoints whose errors look different."""
         return self.error(fault.status, fault.reason)
 
+    def perform(self, call: Call) -> Response:
+        """Let the endpoint answer; a vendor wraps this to refuse a request before its endpoint sees it."""
+        response: Response = getattr(self, call.endpoint)(call)
+        return response
+
     def control_rules(self) -> Iterable[Rule]:
         """Further rules under ``/_sim/``; the endpoint names the method that answers its Request."""
         return ()
@@ -255,7 +260,7 @@ class Simulator:
                 return Response(b" " * fault.size + b"{}", mimetype="application/json")
             if fault.kind == "slow":
                 time.sleep(fault.seconds)
-        response: Response = getattr(self, call.endpoint)(call)
+        response = self.perform(call)
         if fault is not None and fault.kind == "lost_reply":
             raise ConnectionCut
         return response

@@ -1,0 +1,204 @@
+"""Which fields of an event are ours, how they are composed, normalised, digested and compared."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from hashlib import blake2b
+
+from reconciler.model import (
+    ActualEvent,
+    Content,
+    Day,
+    Digest,
+    EventKey,
+    Registration,
+    Removal,
+    Role,
+    Session,
+    zone,
+)
+
+FORM_VERSION = "1"
+"""Raised when the template of the block or the format of the digests changes. Such a change is no news:
+events are rewritten when quota is left over."""
+
+_SEPARATOR = "\x1f"  # never in a cleaned text: control characters are removed at the LMS's border
+
+
+class Field(StrEnum):
+    """A managed field."""
+
+    TITLE = "title"
+    TIME = "time"
+    LOCATION = "location"
+    BLOCK = "block"
+
+
+# Identity -----------------------------------------------------------------------------------------
+
+
+def token_of(installation: str, key: EventKey) -> str:
+    """What an event of this key is searched by: 40 lower-case hexadecimal digits."""
+    return _hash(["token", installation, *_key_parts(key)], 20).hex()
+
+
+def made_as(installation: str, key: EventKey, generation: int) -> str:
+    """The id we choose for the n-th making of this event: 32 characters of lower-case base32hex.
+
+    Google accepts ``[a-v0-9]`` of 5 to 1024 characters as an event id (RFC 4648 section 7).
+    """
+    raw = _hash(["id", installation, *_key_parts(key), str(generation)], 20)
+    return base64.b32hexencode(raw).decode("ascii").lower()
+
+
+def made_by_us(installation: str, event: ActualEvent) -> bool:
+    """Whether we made this event: its maker's id is the one we would have chosen. A copy has another."""
+    marker = event.marker
+    if marker is None or event.made_as is None or marker.installation != installation:
+        return False
+    return event.made_as == made_as(installation, marker.key, marker.generation)
+
+
+def _key_parts(key: EventKey) -> list[str]:
+    return [key.person, key.session, str(key.slot)]
+
+
+# Composition --------------------------------------------------------------------------------------
+
+
+def removal_of(registration: Registration, gives_back: bool) -> Removal:
+    """What deleting the event means; ``gives_back`` is whether un-registering is switched on at all."""
+    session = registration.session
+    if registration.role is Role.LEARNER and registration.seat and session.cancellable and gives_back:
+        return Removal.UNREGISTERS
+    return Removal.PUT_BACK
+
+
+def content_of(session: Session, removal: Removal) -> Content:
+    """The managed texts of a session's events. The same for all its days, so that a day added or dropped
+    concerns no other."""
+    lines = [f"Course: {session.course}"] if session.course and session.course != session.title else []
+    if session.instructors:
+        lines.append(f"With: {', '.join(session.instructors)}")
+    paragraphs = ["\n".join(lines), session.details, session.url, closing_of(session, removal)]
+    return Content(session.title, session.location, "\n\n".join(part for part in paragraphs if part))
+
+
+def closing_of(session: Session, removal: Removal) -> str:
+    """The sentence at a learner's event's end, where deleting the event gives the seat back."""
+    if removal is not Removal.UNREGISTERS:
+        return ""
+    until = f" (until {session.cancel_until:%Y-%m-%d %H:%M} UTC)" if session.cancel_until else ""
+    return f"Cannot come? Delete this event{until}, and your seat is given back."
+
+
+# Digests ------------------------------------------------------------------------------------------
+
+
+def digest_of(session: Session, day: Day, removal: Removal) -> Digest:
+    """What would be written for this day, in three parts (see :class:`~reconciler.model.Digest`)."""
+    return Digest(
+        time=_short([_moment(day.starts), _moment(day.ends), day.zone, str(day.all_day)]),
+        content=_short(_facts(session)),
+        form=_short([FORM_VERSION, session.url, closing_of(session, removal)]),
+    )
+
+
+def session_fingerprint(session: Session) -> str:
+    """Stands for everything of a session that could change somebody's events. Computed once per session."""
+    until = _moment(session.cancel_until) if session.cancel_until else ""
+    days = [
+        part
+        for day in session.days
+        for part in (_moment(day.starts), _moment(day.ends), day.zone, str(day.all_day))
+    ]
+    flags = [str(session.cancelled), str(session.cancellable), until, session.refused or ""]
+    return _short([FORM_VERSION, *_facts(session), session.url, *flags, *days])
+
+
+def registration_line(registration: Registration, fingerprint: str) -> str:
+    """One registration within a person's fingerprint; ``fingerprint`` is its session's."""
+    return _SEPARATOR.join(
+        (
+            registration.session.id,
+            registration.role,
+            registration.standing,
+            registration.seat or "",
+            fingerprint,
+        )
+    )
+
+
+def person_fingerprint(identity: str, active: bool, lines: Iterable[str]) -> str:
+    """The digest of one person's desired state; empty when nothing is desired.
+
+    ``lines`` come from :func:`registration_line`, in any order. Never holds a slot or a row id of a day.
+    """
+    ordered = sorted(lines)
+    if not ordered:
+        return ""
+    return _short([identity, str(active), *ordered])
+
+
+def _facts(session: Session) -> list[str]:
+    return [session.title, session.course, session.details, session.location, *session.instructors]
+
+
+def _moment(moment: datetime) -> str:
+    """A wall time as it is, an instant in UTC: whichever is the truth."""
+    if moment.tzinfo is None:
+        return moment.isoformat()
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _short(parts: Iterable[str]) -> str:
+    return _hash(parts, 10).hex()
+
+
+def _hash(parts: Iterable[str], size: int) -> bytes:
+    text = _SEPARATOR.join(parts)
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=size).digest()
+
+
+# Comparison with a calendar -----------------------------------------------------------------------
+
+
+def differences(content: Content, day: Day, actual: ActualEvent) -> frozenset[Field]:
+    """The managed fields in which the calendar differs from what should be there."""
+    found = set()
+    if folded(actual.title) != folded(content.title):
+        found.add(Field.TITLE)
+    if folded(actual.location) != folded(content.location):
+        found.add(Field.LOCATION)
+    if actual.block is None or folded(actual.block) != folded(content.block):
+        found.add(Field.BLOCK)
+    if actual.day is None or not same_time(day, actual.day):
+        found.add(Field.TIME)
+    return frozenset(found)
+
+
+def folded(text: str) -> str:
+    """White space folded: vendors trim it, wrap it and change its line ends."""
+    return " ".join(text.split())
+
+
+def same_time(desired: Day, actual: Day) -> bool:
+    """Whether both are the same instants shown at the same wall time; for all-day days the same dates.
+
+    A vendor that shows UTC may have been given UTC (an instant within a gap or fold cannot always be
+    said otherwise), so its wall time says nothing.
+    """
+    if desired.all_day or actual.all_day:
+        return desired.all_day == actual.all_day and (
+            (desired.start_wall, desired.end_wall) == (actual.start_wall, actual.end_wall)
+        )
+    if (desired.start_instant, desired.end_instant) != (actual.start_instant, actual.end_instant):
+        return False
+    return actual.zone == "UTC" or _shown_offset(desired) == _shown_offset(actual)
+
+
+def _shown_offset(day: Day) -> timedelta | None:
+    return day.start_instant.astimezone(zone(day.zone)).utcoffset()

@@ -1,0 +1,238 @@
+"""How fast a vendor may be called, and what happens after it said "too fast".
+
+Vendors count *units* in a sliding window, over the whole project (the app) and per person. A
+:class:`Throttle` stands before every request: :meth:`Throttle.admit` blocks until there is room and the
+daemon stays under the quota by itself. What a vendor states nevertheless (429, ``Retry-After``) is
+remembered by :meth:`Throttle.refused`, and nothing in that scope goes out before the stated time.
+
+:func:`repeating` is the one retry layer: around each call, in each vendor's ``client.py``.
+
+Counters live in a storage of the library ``limits``, so that several daemons can share one. All times
+are seconds; instants are those of the machine's clock, as in ``limits``.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Protocol
+from zlib import crc32
+
+from limits import RateLimitItem, RateLimitItemPerSecond
+from limits.storage import MemoryStorage, Storage
+from limits.strategies import MovingWindowRateLimiter
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
+
+from reconciler.errors import Throttled, VendorUnavailable
+
+Sleep = Callable[[float], None]
+"""Waits so many seconds. Whoever wants to stop early hands in one that raises."""
+
+SHORT = 5.0
+"""Seconds that are waited out on the spot; a longer refusal is raised, so that others go on meanwhile."""
+
+_BUCKETS = 256
+"""``limits`` never forgets a window it has seen and walks through all of them while it works. People
+therefore share this many windows; a neighbour's few requests can only make us slower than allowed."""
+
+_REFUSALS_REMEMBERED = 300
+_LONGEST_BACK_OFF = 64
+
+
+class Observer(Protocol):
+    """What a provider tells about its traffic, for metrics. No argument ever names a person."""
+
+    def request(self, provider: str, operation: str, outcome: str, seconds: float) -> None:
+        """One request ended after so many seconds. ``outcome`` is ``ok`` or the name of one of our errors."""
+
+    def throttled(self, provider: str, scope: str, seconds: float) -> None:
+        """The vendor refused for so many seconds. ``scope`` is ``project`` or ``person``."""
+
+    def waited(self, provider: str, scope: str, seconds: float) -> None:
+        """We held a request back for so many seconds to stay under a quota."""
+
+
+class Unobserved:
+    """An observer for those who do not care."""
+
+    def request(self, provider: str, operation: str, outcome: str, seconds: float) -> None:
+        """Ignore."""
+
+    def throttled(self, provider: str, scope: str, seconds: float) -> None:
+        """Ignore."""
+
+    def waited(self, provider: str, scope: str, seconds: float) -> None:
+        """Ignore."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """At most so many units in any window of so many seconds, as the vendor states it."""
+
+    units: int
+    seconds: int
+
+
+class Throttle:
+    """The quotas of one vendor, shared by all threads.
+
+    ``project`` quotas cover everything sent with our app's credentials, ``person`` quotas what is sent for
+    one person. We use ``share`` of each, because the vendor's window begins when a request arrives, not
+    when it leaves. Where there is no room for ``patience`` seconds, ``Throttled`` is raised instead.
+    """
+
+    def __init__(
+        self,
+        provider: str,
+        project: Sequence[Quota],
+        person: Sequence[Quota],
+        *,
+        storage: Storage | None = None,
+        observer: Observer | None = None,
+        sleep: Sleep = time.sleep,
+        share: float = 0.95,
+        patience: float = 90.0,
+    ) -> None:
+        self.provider = provider
+        self.sleep = sleep
+        self.observer: Observer = observer or Unobserved()
+        self._storage = storage or MemoryStorage()
+        self._window = MovingWindowRateLimiter(self._storage)
+        self._project = [_item(quota, share) for quota in project]
+        self._person = [_item(quota, share) for quota in person]
+        self._patience = patience
+        self._lock = threading.Lock()
+
+    def admit(self, person: str, units: int = 1) -> None:
+        """Take so many units for one request of this person, waiting for room.
+
+        Raises ``Throttled`` where the vendor has asked for more than a short wait, or no room comes up.
+        """
+        deadline = time.time() + self._patience
+        while True:
+            self._heed_refusals(person)
+            scope, wait = self._take(person, units)
+            if not wait:
+                return
+            if time.time() + wait > deadline:
+                raise Throttled(
+                    f"no room in {self.provider}'s quota", retry_after=wait, scope=self._scope(scope, person)
+                )
+            self.observer.waited(self.provider, scope, wait)
+            self.sleep(wait)
+
+    def refused(self, what: str, *, person: str | None, retry_after: float | None = None) -> Throttled:
+        """Remember the vendor's refusal and return the error to raise.
+
+        ``person`` is ``None`` where the whole project is refused. Without a stated ``retry_after`` the
+        wait doubles with each refusal of the last minutes, jittered, up to about a minute and a half.
+        """
+        kind = "project" if person is None else "person"
+        scope = self._scope(kind, person)
+        count = self._storage.incr(f"refusals/{scope}", _REFUSALS_REMEMBERED)
+        if retry_after is None:
+            base = min(2.0**count, _LONGEST_BACK_OFF)
+            retry_after = random.uniform(base, 1.5 * base)
+        seconds = max(math.ceil(retry_after), 1, math.ceil(self._parked(scope)))
+        self._storage.clear(f"parked/{scope}")
+        self._storage.incr(f"parked/{scope}", seconds)
+        self.observer.throttled(self.provider, kind, seconds)
+        return Throttled(what, retry_after=seconds, scope=scope, whose=person)
+
+    def _heed_refusals(self, person: str) -> None:
+        for kind in ("project", "person"):
+            scope = self._scope(kind, person)
+            while (seconds := self._parked(scope)) > 0:
+                if seconds > SHORT:
+                    raise Throttled(
+                        f"{self.provider} asked for a pause", retry_after=seconds, scope=scope, whose=person
+                    )
+                self.sleep(seconds)
+
+    def _parked(self, scope: str) -> float:
+        """Seconds until this scope may be called again; 0 if it may."""
+        key = f"parked/{scope}"
+        if not self._storage.get(key):
+            return 0.0
+        return max(0.0, self._storage.get_expiry(key) - time.time())
+
+    def _take(self, person: str, units: int) -> tuple[str, float]:
+        """Take the units of every quota and return 0, or take none and return the seconds to wait."""
+        wanted = [("project", item, self.provider) for item in self._project]
+        bucket = f"{self.provider}/{crc32(person.encode()) % _BUCKETS}"
+        wanted += [("person", item, bucket) for item in self._person]
+        with self._lock:
+            for kind, item, owner in wanted:
+                if not self._window.test(item, owner, cost=units):
+                    return kind, self._until_room(item, owner)
+            for kind, item, owner in wanted:
+                if not self._window.hit(item, owner, cost=units):  # another daemon was faster
+                    return kind, self._until_room(item, owner)
+        return "", 0.0
+
+    def _until_room(self, item: RateLimitItem, owner: str) -> float:
+        oldest_leaves = self._window.get_window_stats(item, owner).reset_time
+        return max(0.0, oldest_leaves - time.time()) + random.uniform(0.01, 0.05)
+
+    def _scope(self, kind: str, person: str | None) -> str:
+        return self.provider if kind == "project" else f"{self.provider}/{person}"
+
+
+def _item(quota: Quota, share: float) -> RateLimitItem:
+    return RateLimitItemPerSecond(max(1, int(quota.units * share)), quota.seconds)
+
+
+def repeating(*, unknown_fate: bool, attempts: int = 3, sleep: Sleep = time.sleep) -> Retrying:
+    """How often a call is sent again: ``for attempt in repeating(...): with attempt: ...``
+
+    After a refusal that asks for a short wait: always, it had no effect (the throttle does the waiting).
+    After no usable answer: only with ``unknown_fate``, which is for reads. The last error is raised as it is.
+    """
+
+    def worth_it(error: BaseException) -> bool:
+        if isinstance(error, Throttled):
+            return error.retry_after <= SHORT
+        return unknown_fate and isinstance(error, VendorUnavailable)
+
+    back_off = wait_exponential_jitter(multiplier=0.5, max=8, jitter=0.5)
+
+    def wait(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        return 0.0 if isinstance(error, Throttled) else back_off(state)
+
+    return Retrying(
+        retry=retry_if_exception(worth_it),
+        wait=wait,
+        stop=stop_after_attempt(attempts),
+        sleep=sleep,
+        reraise=True,
+    )
+
+
+def seconds_of(retry_after: str | None, now: datetime | None = None) -> float | None:
+    """The header ``Retry-After`` in seconds, ``None`` if unusable (RFC 9110 section 10.2.3: seconds or a date)."""
+    if retry_after is None:
+        return None
+    try:
+        return max(0.0, float(int(retry_after)))
+    except ValueError:
+        pass
+    try:
+        moment = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())

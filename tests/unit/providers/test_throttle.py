@@ -1,0 +1,238 @@
+"""What a throttle promises: under the quota by itself, and silent for as long as the vendor asks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from datetime import UTC, datetime
+
+import pytest
+
+from reconciler.errors import EventRefused, Throttled, VendorUnavailable
+from reconciler.providers.throttle import SHORT, Quota, Throttle, repeating, seconds_of
+
+
+class Clock:
+    """A clock that only sleeping moves."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1_700_000_000.0
+        monkeypatch.setattr(time, "time", lambda: self.now)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Counting:
+    """An observer that counts."""
+
+    def __init__(self) -> None:
+        self.seen: Counter[tuple[str, str]] = Counter()
+
+    def request(self, provider: str, operation: str, outcome: str, seconds: float) -> None:
+        self.seen["request", operation] += 1
+
+    def throttled(self, provider: str, scope: str, seconds: float) -> None:
+        self.seen["throttled", scope] += 1
+
+    def waited(self, provider: str, scope: str, seconds: float) -> None:
+        self.seen["waited", scope] += 1
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def most_in_any_window(times: list[float], seconds: float) -> int:
+    return max(sum(1 for other in times if moment <= other < moment + seconds) for moment in times)
+
+
+def test_any_window_holds_no_more_than_the_quota(clock: Clock) -> None:
+    throttle = Throttle("google", [Quota(10, 60)], [], sleep=clock.sleep, share=1)
+    times = []
+    for number in range(45):
+        throttle.admit(str(number % 7))
+        times.append(clock.now)
+        clock.sleep(number % 3)
+    assert most_in_any_window(times, 60) == 10
+
+
+def test_one_persons_quota_does_not_slow_another(clock: Clock) -> None:
+    throttle = Throttle("google", [], [Quota(2, 60)], sleep=clock.sleep, share=1)
+    throttle.admit("ana")
+    throttle.admit("ana")
+    before = clock.now
+    throttle.admit("ben")
+    assert clock.now == before
+    throttle.admit("ana")
+    assert clock.now > before + 59
+
+
+def test_a_request_takes_as_many_units_as_it_costs(clock: Clock) -> None:
+    throttle = Throttle("google", [Quota(6, 60)], [], sleep=clock.sleep, share=1)
+    throttle.admit("ana", units=3)
+    throttle.admit("ana", units=3)
+    before = clock.now
+    throttle.admit("ana")
+    assert clock.now >= before + 60
+
+
+def test_a_share_is_left_unused(clock: Clock) -> None:
+    throttle = Throttle("google", [Quota(100, 60)], [], sleep=clock.sleep, share=0.9)
+    times = []
+    for _ in range(200):
+        throttle.admit("ana")
+        times.append(clock.now)
+    assert most_in_any_window(times, 60) == 90
+
+
+def test_where_no_room_comes_up_in_time_the_caller_is_told_when(clock: Clock) -> None:
+    throttle = Throttle("microsoft", [], [Quota(1, 600)], sleep=clock.sleep, patience=90)
+    throttle.admit("ana")
+    with pytest.raises(Throttled) as caught:
+        throttle.admit("ana")
+    assert 590 < caught.value.retry_after <= 601
+    assert caught.value.scope == "microsoft/ana"
+
+
+def test_nothing_is_admitted_before_the_stated_time(clock: Clock) -> None:
+    throttle = Throttle("google", [Quota(100, 60)], [], sleep=clock.sleep)
+    start = clock.now
+    refusal = throttle.refused("429", person=None, retry_after=30)
+    assert (refusal.retry_after, refusal.scope) == (30, "google")
+    for _ in range(2):
+        with pytest.raises(Throttled):
+            throttle.admit("ana")
+    clock.now = start + 29.5
+    throttle.admit("ana")
+    assert clock.now >= start + 30
+
+
+def test_a_short_pause_is_waited_out(clock: Clock) -> None:
+    throttle = Throttle("google", [], [], sleep=clock.sleep)
+    start = clock.now
+    throttle.refused("429", person="ana", retry_after=SHORT)
+    throttle.admit("ana")
+    assert clock.now == start + SHORT
+
+
+def test_one_persons_pause_is_nobody_elses(clock: Clock) -> None:
+    throttle = Throttle("google", [], [], sleep=clock.sleep)
+    throttle.refused("quotaExceeded", person="ana", retry_after=4 * 3600)
+    start = clock.now
+    throttle.admit("ben")
+    assert clock.now == start
+    with pytest.raises(Throttled) as caught:
+        throttle.admit("ana")
+    assert caught.value.scope == "google/ana"
+
+
+def test_a_later_refusal_never_shortens_a_pause(clock: Clock) -> None:
+    throttle = Throttle("google", [], [], sleep=clock.sleep)
+    throttle.refused("quotaExceeded", person="ana", retry_after=3600)
+    throttle.refused("429", person="ana", retry_after=1)
+    with pytest.raises(Throttled) as caught:
+        throttle.admit("ana")
+    assert caught.value.retry_after == pytest.approx(3600)
+
+
+def test_without_a_stated_time_the_pause_doubles_up_to_a_limit(clock: Clock) -> None:
+    throttle = Throttle("google", [], [], sleep=clock.sleep)
+    pauses = []
+    for _ in range(8):
+        pauses.append(throttle.refused("429", person="ana").retry_after)
+        clock.sleep(pauses[-1])
+    assert all(2 ** min(n, 6) <= pause <= 1.5 * 2 ** min(n, 6) for n, pause in enumerate(pauses[:4], 1))
+    assert 64 <= max(pauses) <= 96
+
+
+def test_the_observer_hears_of_pauses_and_waits_but_of_no_person(clock: Clock) -> None:
+    observer = Counting()
+    throttle = Throttle("google", [Quota(1, 60)], [], observer=observer, sleep=clock.sleep)
+    throttle.refused("429", person="ana", retry_after=1)
+    throttle.refused("429", person=None, retry_after=1)
+    throttle.admit("ana")
+    throttle.admit("ana")
+    assert observer.seen == {
+        ("throttled", "person"): 1,
+        ("throttled", "project"): 1,
+        ("waited", "project"): 1,
+    }
+
+
+def test_threads_together_stay_under_the_quota() -> None:
+    throttle = Throttle("google", [Quota(50, 600)], [Quota(40, 600)], share=1, patience=0)
+    admitted: list[int] = []
+
+    def work(person: str) -> None:
+        for number in range(40):
+            try:
+                throttle.admit(person)
+            except Throttled:
+                return
+            admitted.append(number)
+
+    threads = [threading.Thread(target=work, args=(f"person-{n}",)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(admitted) == 50
+
+
+def tries(error: Exception, *, unknown_fate: bool) -> int:
+    count = 0
+
+    def call() -> None:
+        nonlocal count
+        count += 1
+        raise error
+
+    with pytest.raises(type(error)):
+        repeating(unknown_fate=unknown_fate, attempts=3, sleep=lambda seconds: None)(call)
+    return count
+
+
+def test_a_read_without_an_answer_is_repeated_a_write_is_not() -> None:
+    lost = VendorUnavailable("no answer")
+    assert tries(lost, unknown_fate=True) == 3
+    assert tries(lost, unknown_fate=False) == 1
+
+
+def test_a_refusal_is_repeated_where_the_wait_is_short() -> None:
+    assert tries(Throttled("429", retry_after=SHORT, scope="google"), unknown_fate=False) == 3
+    assert tries(Throttled("429", retry_after=SHORT + 1, scope="google"), unknown_fate=True) == 1
+
+
+def test_no_other_error_is_repeated() -> None:
+    assert tries(EventRefused("400"), unknown_fate=True) == 1
+
+
+def test_repeated_reads_are_spread_out() -> None:
+    waits: list[float] = []
+
+    def call() -> None:
+        raise VendorUnavailable("no answer")
+
+    with pytest.raises(VendorUnavailable):
+        repeating(unknown_fate=True, attempts=5, sleep=waits.append)(call)
+    assert len(waits) == len(set(waits)) == 4
+    assert max(waits) <= 8.5
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("17", 17.0),
+        ("-3", 0.0),
+        ("soon", None),
+        ("Mon, 23 Nov 2026 10:00:30 GMT", 30.0),
+        ("Mon, 23 Nov 2026 09:00:00 GMT", 0.0),
+        ("1e999", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
+    assert seconds_of(header, datetime(2026, 11, 23, 10, tzinfo=UTC)) == seconds

@@ -222,7 +222,7 @@ def repeating(*, unknown_fate: bool, attempts: int = 3, sleep: Sleep = time.slee
 
 
 def seconds_of(retry_after: str | None, now: datetime | None = None) -> float | None:
-    """The header ``Retry-After`` in seconds, ``None`` if unusable (RFC 9110 section 10.2.3: seconds or a date)."""
+    """``Retry-After`` in seconds, ``None`` if unusable (RFC 9110 section 10.2.3: seconds, or a date)."""
     if retry_after is None:
         return None
     try:

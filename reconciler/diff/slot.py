@@ -1,0 +1,287 @@
+"""One slot of one person: which case of the truth table it is, and which changes its verdict means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from reconciler.diff.changes import (
+    Adopt,
+    Cause,
+    Change,
+    Create,
+    Delete,
+    FinishRemoval,
+    Forget,
+    MarkMissing,
+    Take,
+    Update,
+)
+from reconciler.diff.decide import News, Sight, Verdict, Wish, decide
+from reconciler.diff.fields import Field, differences, made_as, made_by_us
+from reconciler.model import (
+    ActualEvent,
+    DesiredEvent,
+    EventKey,
+    LedgerEntry,
+    Registration,
+    Standing,
+    State,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SlotCase:
+    """Everything known of one slot. ``event`` is ``None`` where nothing is desired. Either ``event``,
+    ``entry`` or ``actuals`` is there. ``looked``: ``actuals`` come from a complete listing."""
+
+    installation: str
+    registration: Registration | None
+    event: DesiredEvent | None
+    entry: LedgerEntry | None
+    actuals: tuple[ActualEvent, ...]
+    looked: bool
+    now: datetime
+
+    @property
+    def key(self) -> EventKey:
+        if self.entry:
+            return self.entry.key
+        if self.event:
+            return self.event.key
+        marker = self.actuals[0].marker
+        if marker is None:
+            raise ValueError("a slot without row and without desired event needs a marked event")
+        return marker.key
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What follows for one slot. ``surplus`` may be deleted once an earlier look has seen it too."""
+
+    key: EventKey
+    changes: tuple[Change, ...] = ()
+    look: bool = False
+    waiting: bool = False
+    surplus: tuple[ActualEvent, ...] = ()
+
+
+_WAITING = (
+    Verdict.LEAVE_TO_CONFIRM,
+    Verdict.WAIT_HELD,
+    Verdict.WAIT_UNREGISTERED,
+    Verdict.RESOLVE_UNREGISTERING,
+)
+
+
+def settle(case: SlotCase) -> Outcome:
+    """The changes for one slot, by the truth table."""
+    wish = _wish(case)
+    actual = _choose(case)
+    verdict = decide(wish, _state(case), _sight(case, actual), _news(case))
+    if verdict is Verdict.LOOK:
+        return Outcome(case.key, look=True)
+    if verdict in _WAITING:
+        return Outcome(case.key, waiting=True)
+    if case.entry and case.entry.retry_at and case.entry.retry_at > case.now and wish is not Wish.KEEP:
+        return Outcome(case.key, waiting=True)
+    surplus = () if wish is Wish.KEEP else _surplus(case, actual, orphan=verdict is Verdict.DELETE_ORPHAN)
+    change = _change(verdict, case, actual)
+    return Outcome(case.key, (change,) if change else (), surplus=surplus)
+
+
+# The case -----------------------------------------------------------------------------------------
+
+
+def _wish(case: SlotCase) -> Wish:
+    registration, event, entry = case.registration, case.event, case.entry
+    ends = [end for end in (event and event.day.end_instant, entry and entry.ends) if end]
+    if ends and max(ends) <= case.now:
+        return Wish.KEEP
+    if registration and not registration.session.cancelled and _left_alone(registration):
+        return Wish.KEEP
+    if event is None:
+        return Wish.NO
+    return Wish.NEWER if entry and event.seat is not None and entry.seat != event.seat else Wish.SAME
+
+
+def _left_alone(registration: Registration) -> bool:
+    return registration.standing is Standing.KEEP or registration.session.refused is not None
+
+
+def _state(case: SlotCase) -> State:
+    return case.entry.state if case.entry else State.NONE
+
+
+def _sight(case: SlotCase, actual: ActualEvent | None) -> Sight:
+    if not case.looked:
+        return Sight.UNKNOWN
+    return Sight.YES if actual else Sight.NO
+
+
+def _news(case: SlotCase) -> News:
+    if case.event is None or case.entry is None:
+        return News.EQUAL
+    new, old = case.event.digest, case.entry.digest
+    if new.time != old.time:
+        return News.MOVED
+    return News.EQUAL if new.content == old.content else News.CHANGED
+
+
+def _choose(case: SlotCase) -> ActualEvent | None:
+    """The recorded id wins; then one that we made; then any that bears the key (an owner's copy)."""
+    recorded = case.entry.event_id if case.entry else None
+    return min(
+        case.actuals,
+        key=lambda event: (event.event_id != recorded, not _ours(case, event), event.event_id),
+        default=None,
+    )
+
+
+def _ours(case: SlotCase, event: ActualEvent) -> bool:
+    """Whether we made it: by its own marker, or by an id that the row's generations would have chosen."""
+    if made_by_us(case.installation, event):
+        return True
+    if case.entry is None or event.made_as is None:
+        return False
+    generations = range(case.entry.generation, -1, -1)
+    return any(event.made_as == made_as(case.installation, case.key, number) for number in generations)
+
+
+def _surplus(case: SlotCase, chosen: ActualEvent | None, orphan: bool) -> tuple[ActualEvent, ...]:
+    """Events of this key that we made and that are not the chosen one; the chosen one too, of an orphan."""
+    return tuple(
+        event
+        for event in case.actuals
+        if (orphan or event is not chosen)
+        and made_by_us(case.installation, event)
+        and event.day is not None
+        and event.day.end_instant > case.now
+    )
+
+
+# The change ---------------------------------------------------------------------------------------
+
+
+def _change(verdict: Verdict, case: SlotCase, actual: ActualEvent | None) -> Change | None:
+    match verdict:
+        case Verdict.CREATE | Verdict.CREATE_AGAIN | Verdict.CREATE_NEXT:
+            return _create(verdict, case)
+        case Verdict.ADOPT:
+            return _adopt(case, actual)
+        case Verdict.TAKE:
+            return _take(case, actual)
+        case Verdict.UPDATE | Verdict.NOTHING:
+            return _push_update(case)
+        case Verdict.MARK_MISSING:
+            return _mark_missing(case)
+        case Verdict.DELETE | Verdict.DELETE_BY_ID | Verdict.FORGET | Verdict.FINISH_REMOVAL:
+            return _remove(verdict, case, actual)
+        case _:
+            return None
+
+
+def _create(verdict: Verdict, case: SlotCase) -> Create:
+    event, entry = _wanted(case), case.entry
+    again = verdict is Verdict.CREATE_AGAIN
+    if entry is None:
+        return Create(event.key, Cause.LMS, event, None, generation=0)
+    generation = entry.generation if again else entry.generation + 1
+    cause = Cause.LMS
+    if again:
+        cause = Cause.REPAIR
+    elif entry.state is State.RELEASED:
+        cause = Cause.RECONNECT
+    return Create(event.key, cause, event, entry, generation, search=not again, again=again)
+
+
+def _adopt(case: SlotCase, actual: ActualEvent | None) -> Adopt:
+    event, entry = _wanted(case), case.entry
+    assert actual is not None
+    cause = Cause.RECONNECT if entry and entry.state is State.RELEASED else Cause.REPAIR
+    return Adopt(
+        key=event.key,
+        cause=cause,
+        event=event,
+        entry=entry,
+        actual=actual,
+        differs=differences(event.content, event.day, actual),
+        ask_first=bool(entry and entry.event_id and entry.event_id != actual.event_id),
+    )
+
+
+def _take(case: SlotCase, actual: ActualEvent | None) -> Change | None:
+    event, entry = _wanted(case), case.entry
+    assert actual is not None
+    assert entry is not None
+    if entry.event_id != actual.event_id:
+        return replace(_adopt(case, actual), cause=Cause.DRIFT)
+    differs = differences(event.content, event.day, actual)
+    if differs:
+        return Update(event.key, _update_cause(case), event, entry, actual, differs)
+    as_recorded = replace(
+        entry,
+        state=State.LIVE,
+        seat=event.seat,
+        role=event.role,
+        etag=actual.etag,
+        calendar_id=actual.calendar_id,
+        digest=event.digest,
+        intent=None,
+    )
+    return None if as_recorded == entry else Take(event.key, Cause.DRIFT, event, entry, actual)
+
+
+def _update_cause(case: SlotCase) -> Cause:
+    event, entry = _wanted(case), case.entry
+    if _news(case) is not News.EQUAL or entry is None:
+        return Cause.LMS
+    return Cause.DRIFT if event.digest.form == entry.digest.form else Cause.REWRITE
+
+
+def _push_update(case: SlotCase) -> Update | None:
+    """What the digests alone say, for a row that was live when last looked at."""
+    event, entry = case.event, case.entry
+    if case.looked or event is None or entry is None or entry.state is not State.LIVE:
+        return None
+    if _wish(case) is not Wish.SAME or event.digest == entry.digest:
+        return None
+    differs = {Field.TIME} if event.digest.time != entry.digest.time else set()
+    if (event.digest.content, event.digest.form) != (entry.digest.content, entry.digest.form):
+        differs |= {Field.TITLE, Field.LOCATION, Field.BLOCK}
+    return Update(event.key, _update_cause(case), event, entry, None, frozenset(differs))
+
+
+def _mark_missing(case: SlotCase) -> Change:
+    entry = case.entry
+    assert entry is not None
+    if entry.event_id in entry.doomed:
+        # We meant to delete this very id: that it is absent says nothing about its owner.
+        event = _wanted(case)
+        return Create(event.key, Cause.REPAIR, event, entry, entry.generation + 1, search=True)
+    return MarkMissing(entry.key, Cause.DRIFT, entry, case.now)
+
+
+def _remove(verdict: Verdict, case: SlotCase, actual: ActualEvent | None) -> Change | None:
+    entry = case.entry
+    assert entry is not None
+    if verdict is Verdict.FINISH_REMOVAL:
+        return FinishRemoval(entry.key, Cause.REPAIR, entry)
+    if verdict is Verdict.FORGET:
+        return Forget(entry.key, Cause.LMS, entry, search=True)
+    if verdict is Verdict.DELETE_BY_ID:
+        if entry.event_id is None or entry.calendar_id is None:
+            return Forget(entry.key, Cause.LMS, entry, search=True)
+        return Delete(entry.key, Cause.LMS, entry, entry.event_id, entry.calendar_id, entry.etag)
+    assert actual is not None
+    if _ours(case, actual):
+        return Delete(entry.key, Cause.LMS, entry, actual.event_id, actual.calendar_id, actual.etag)
+    if entry.state in (State.GONE, State.UNREGISTERED):
+        return None
+    return Forget(entry.key, Cause.LMS, entry, search=False)
+
+
+def _wanted(case: SlotCase) -> DesiredEvent:
+    if case.event is None:
+        raise ValueError(f"nothing is desired for {case.key}")
+    return case.event

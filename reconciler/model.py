@@ -428,12 +428,17 @@ class AccountSwitches:
 
 @dataclass(frozen=True, slots=True)
 class PersonState:
-    """Where one person stands. ``applied`` is the digest last applied whole, ``None`` while anything is open."""
+    """Where one person stands. ``applied`` is the digest last applied whole, ``None`` while anything is
+    open. ``provider`` and ``connection`` tell of the connected calendar, ``None`` without one;
+    ``maintained`` whether its baseline is present."""
 
     person: str
     account: str
     applied: str | None
     next_audit: datetime | None
+    provider: str | None = None
+    connection: ConnectionState | None = None
+    maintained: bool = False
     retry_at: datetime | None = None
     attempts: int = 0
     last_error: str | None = None

@@ -1,0 +1,384 @@
+"""Carries a plan out: intent, call, confirmation; serially within one calendar.
+
+Every call that writes is preceded by a commit that says what is about to happen and followed by one that
+says what did. A crash between any two leaves a row from which the truth table finds the way on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from reconciler.diff.changes import (
+    Adopt,
+    Change,
+    Create,
+    Delete,
+    DeleteSurplus,
+    FinishRemoval,
+    Forget,
+    MarkMissing,
+    Take,
+    Update,
+    name_of,
+)
+from reconciler.diff.fields import Field, differences, made_as, made_by_us, token_of
+from reconciler.errors import EventChanged, EventGone, EventIdUsed, EventRefused
+from reconciler.model import (
+    ActualEvent,
+    Connection,
+    DesiredEvent,
+    Digest,
+    Draft,
+    EventKey,
+    LedgerEntry,
+    Marker,
+    Role,
+    State,
+    Written,
+)
+from reconciler.ports import Calendar, Clock, Lease, Ledger, Occurrence
+
+MOST_GENERATIONS = 20
+"""How many used ids one create walks past before the event is refused. A key gets a new id only after
+its owner deleted it, so even a hard-deleting owner is far below."""
+
+UNWRITTEN = Digest("", "", "")
+"""Of an event whose present text is not ours."""
+
+LONGEST_BACK_OFF = timedelta(hours=6)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One change carried out: its name and cause for the metrics, and how it ended."""
+
+    change: str
+    cause: str
+    result: str  # ok, retried, refused
+
+
+@dataclass
+class Applied:
+    """How a plan went. ``look_again``: something was not as planned; observe and decide once more.
+    ``open``: something is not settled, so the person's digest must not be recorded as applied."""
+
+    done: list[Done] = field(default_factory=list)
+    look_again: bool = False
+    open: bool = False
+
+
+@dataclass(frozen=True)
+class Hand:
+    """What is needed to work on one person's calendar."""
+
+    installation: str
+    connection: Connection
+    calendar: Calendar
+    ledger: Ledger
+    lease: Lease
+    clock: Clock
+    private: bool = False
+
+    def apply(self, changes: Sequence[Change]) -> Applied:
+        """Carry the changes out in their order. One refused event does not stop the others; what stops
+        the calendar or the connection is raised."""
+        applied = Applied()
+        for change in changes:
+            try:
+                self._apply(change, applied)
+            except (EventChanged, EventGone):
+                applied.look_again = applied.open = True
+                applied.done.append(Done(name_of(change), change.cause, "retried"))
+            except EventRefused as refused:
+                applied.open = True
+                applied.done.append(Done(name_of(change), change.cause, "refused"))
+                self._back_off(change, refused)
+            else:
+                applied.done.append(Done(name_of(change), change.cause, "ok"))
+        return applied
+
+    def _apply(self, change: Change, applied: Applied) -> None:
+        match change:
+            case Create():
+                self._create(change)
+            case Adopt():
+                self._adopt(change)
+            case Update():
+                self._update(change)
+            case Take():
+                self._take(change)
+            case Delete():
+                self._delete(change)
+            case DeleteSurplus():
+                self._delete_surplus(change)
+            case FinishRemoval():
+                self._finish_removal(change)
+                applied.look_again = applied.open = True
+            case Forget():
+                self._forget(change)
+            case MarkMissing():
+                missing = replace(change.entry, state=State.MISSING, missing_since=change.since)
+                self._save(missing, "missing", "a complete listing lacks it")
+                applied.open = True
+
+    # Making and keeping ---------------------------------------------------------------------------
+
+    def _create(self, change: Create) -> None:
+        found = self._found_before(change)
+        if found is not None:
+            self._settle_on(change.event, change.entry, found, change.generation, change.cause)
+            return
+        for generation in range(change.generation, change.generation + MOST_GENERATIONS):
+            row = self._intended(change, generation)
+            self._save(row, "create intended", change.cause)
+            try:
+                written = self.calendar.create(self._draft(change.event, generation))
+            except EventIdUsed:
+                # Our own earlier attempt, or an id used in an earlier life. The latter proves nothing.
+                actual = self.calendar.get(made_as(self.installation, change.key, generation), self._default)
+                if actual is not None:
+                    self._settle_on(change.event, row, actual, generation, change.cause)
+                    return
+                continue
+            self._confirm(row, change.event, written, "created", change.cause)
+            return
+        raise EventRefused(f"{MOST_GENERATIONS} ids in a row were used before", whose=str(change.key))
+
+    def _found_before(self, change: Create) -> ActualEvent | None:
+        """The event, if it is there after all: by its recorded id, or its key in any calendar."""
+        entry = change.entry
+        if change.search and entry and entry.event_id and entry.event_id not in entry.doomed:
+            actual = self.calendar.get(entry.event_id, entry.calendar_id or self._default)
+            if actual is not None:
+                return actual
+        if not change.search and (not change.again or self.calendar.capabilities.client_ids):
+            return None
+        doomed = entry.doomed if entry else ()
+        found = self.calendar.find(token_of(self.installation, change.key)).events
+        usable = [event for event in found if event.event_id not in doomed]
+        return min(usable, key=lambda event: (not self._made(event), event.event_id), default=None)
+
+    def _settle_on(
+        self,
+        event: DesiredEvent,
+        entry: LedgerEntry | None,
+        actual: ActualEvent,
+        generation: int,
+        cause: str,
+    ) -> None:
+        """The row takes an event that is there; its managed fields are put right where they differ."""
+        marker = actual.marker
+        row = self._row(event, entry, State.LIVE, marker.generation if marker else generation)
+        row = replace(row, event_id=actual.event_id, calendar_id=actual.calendar_id, etag=actual.etag)
+        differs = differences(event.content, event.day, actual)
+        if not differs:
+            self._save(row, "adopted", cause)
+            return
+        # Not yet what we write: a crash before the confirmation must leave something to do.
+        row = replace(row, digest=UNWRITTEN, intent="update")
+        self._write(row, event, actual, f"adopted, {_list(differs)} put right")
+
+    def _adopt(self, change: Adopt) -> None:
+        actual, entry = change.actual, change.entry
+        if change.ask_first and entry and entry.event_id and entry.event_id not in entry.doomed:
+            recorded = self.calendar.get(entry.event_id, entry.calendar_id or self._default)
+            actual = recorded or actual
+        self._settle_on(change.event, entry, actual, entry.generation if entry else 0, change.cause)
+
+    def _update(self, change: Update) -> None:
+        row = self._row(change.event, change.entry, State.LIVE, change.entry.generation)
+        # Until it is confirmed the row keeps what it last wrote: the digests say that news is due.
+        entry = change.entry
+        row = replace(row, digest=entry.digest, starts=entry.starts, ends=entry.ends, intent="update")
+        known = change.actual or _from_ledger(change)
+        row = replace(row, event_id=known.event_id, calendar_id=known.calendar_id, etag=known.etag)
+        self._write(row, change.event, known, f"{_list(change.differs)} updated ({change.cause})")
+
+    def _write(self, row: LedgerEntry, event: DesiredEvent, known: ActualEvent, what: str) -> None:
+        self._save(row, "update intended", what)
+        written = self.calendar.update(self._draft(event, row.generation), known)
+        self._confirm(row, event, written, "updated", what)
+
+    def _take(self, change: Take) -> None:
+        actual = change.actual
+        row = self._row(change.event, change.entry, State.LIVE, change.entry.generation)
+        row = replace(row, event_id=actual.event_id, calendar_id=actual.calendar_id, etag=actual.etag)
+        self._save(row, "seen", f"present; the row was {change.entry.state}")
+
+    # Removing -------------------------------------------------------------------------------------
+
+    def _delete(self, change: Delete) -> None:
+        row = self._doom(change.entry, change.event_id, State.REMOVING)
+        try:
+            self.calendar.delete(change.event_id, change.calendar_id, change.etag)
+        except EventGone:
+            # It may have been moved to another calendar, where it would stay for ever.
+            row = self._delete_found(row)
+        self._save(replace(row, state=State.GONE, intent=None), "deleted", change.cause)
+
+    def _finish_removal(self, change: FinishRemoval) -> None:
+        entry = change.entry
+        if entry.event_id and entry.event_id in entry.doomed:
+            present = self.calendar.get(entry.event_id, entry.calendar_id or self._default)
+            if present is not None:
+                self.calendar.delete(present.event_id, present.calendar_id, present.etag)
+        row = self._delete_found(entry)
+        self._save(replace(row, state=State.GONE, intent=None), "deleted", "an earlier removal finished")
+
+    def _forget(self, change: Forget) -> None:
+        row = self._delete_found(change.entry) if change.search else change.entry
+        self._save(replace(row, state=State.GONE, intent=None), "forgotten", change.cause)
+
+    def _delete_surplus(self, change: DeleteSurplus) -> None:
+        actual, entry = change.actual, change.entry
+        orphan = entry is None or entry.state in (State.NONE, State.RELEASED)
+        row = entry or self._orphan_row(change.key, actual)
+        row = self._doom(row, actual.event_id, State.REMOVING if orphan else row.state)
+        with suppress(EventGone):
+            self.calendar.delete(actual.event_id, actual.calendar_id, actual.etag)
+        self._save(
+            replace(row, state=State.GONE if orphan else row.state, intent=None),
+            "deleted",
+            "nobody needs it" if orphan else "a second event of the same day",
+        )
+
+    def _delete_found(self, row: LedgerEntry) -> LedgerEntry:
+        """Delete what we made of this key in whatever calendar it lies."""
+        for event in self.calendar.find(token_of(self.installation, row.key)).events:
+            if not self._made(event) and event.event_id != row.event_id:
+                continue
+            row = self._doom(row, event.event_id, State.REMOVING)
+            self.calendar.delete(event.event_id, event.calendar_id, event.etag)
+        return row
+
+    def _doom(self, entry: LedgerEntry, event_id: str, state: State) -> LedgerEntry:
+        """Record that this very id will be deleted by us, before it is."""
+        doomed = entry.doomed if event_id in entry.doomed else (*entry.doomed, event_id)
+        row = replace(entry, state=state, doomed=doomed, intent="delete")
+        self._save(row, "delete intended", event_id)
+        return row
+
+    # Rows -----------------------------------------------------------------------------------------
+
+    @property
+    def _default(self) -> str:
+        return self.connection.calendar_id
+
+    def _made(self, event: ActualEvent) -> bool:
+        return made_by_us(self.installation, event)
+
+    def _row(
+        self, event: DesiredEvent, entry: LedgerEntry | None, state: State, generation: int
+    ) -> LedgerEntry:
+        return LedgerEntry(
+            key=event.key,
+            account=self.connection.account,
+            provider=self.connection.provider,
+            role=event.role,
+            seat=event.seat,
+            state=state,
+            generation=generation,
+            event_id=None,
+            calendar_id=self._default,
+            etag=None,
+            digest=event.digest,
+            starts=event.day.start_instant,
+            ends=event.day.end_instant,
+            doomed=entry.doomed if entry else (),
+        )
+
+    def _intended(self, change: Create, generation: int) -> LedgerEntry:
+        row = self._row(change.event, change.entry, State.PENDING, generation)
+        client_ids = self.calendar.capabilities.client_ids
+        event_id = made_as(self.installation, change.key, generation) if client_ids else None
+        return replace(row, event_id=event_id, intent="create")
+
+    def _orphan_row(self, key: EventKey, actual: ActualEvent) -> LedgerEntry:
+        day = actual.day
+        return LedgerEntry(
+            key=key,
+            account=self.connection.account,
+            provider=self.connection.provider,
+            role=Role.LEARNER,
+            seat=None,
+            state=State.RELEASED,
+            generation=actual.marker.generation if actual.marker else 0,
+            event_id=actual.event_id,
+            calendar_id=actual.calendar_id,
+            etag=actual.etag,
+            digest=UNWRITTEN,
+            starts=day.start_instant if day else self.clock(),
+            ends=day.end_instant if day else self.clock(),
+        )
+
+    def _confirm(self, row: LedgerEntry, event: DesiredEvent, written: Written, what: str, why: str) -> None:
+        confirmed = replace(
+            row,
+            state=State.LIVE,
+            event_id=written.event_id,
+            calendar_id=written.calendar_id,
+            etag=written.etag,
+            digest=event.digest,
+            starts=event.day.start_instant,
+            ends=event.day.end_instant,
+            intent=None,
+            attempts=0,
+            retry_at=None,
+            last_error=None,
+        )
+        self._save(confirmed, what, why)
+
+    def _draft(self, event: DesiredEvent, generation: int) -> Draft:
+        marker = Marker(
+            installation=self.installation,
+            key=event.key,
+            token=token_of(self.installation, event.key),
+            generation=generation,
+            digest=str(event.digest),
+        )
+        chosen = made_as(self.installation, event.key, generation)
+        return Draft(event.content, event.day, marker, chosen, self.private)
+
+    def _back_off(self, change: Change, refused: EventRefused) -> None:
+        """One event is refused: tried again later and later; the others go on."""
+        key = change.key
+        rows = {row.key: row for row in self.ledger.entries([key.person])[key.person]}
+        row = rows.get(key)
+        if row is None:
+            return
+        attempts = row.attempts + 1
+        wait = min(timedelta(minutes=2**attempts), LONGEST_BACK_OFF)
+        failed = replace(row, attempts=attempts, retry_at=self.clock() + wait, last_error=refused.what[:500])
+        self._save(failed, "refused", refused.what[:200])
+
+    def _save(self, row: LedgerEntry, what: str, why: str) -> None:
+        now: datetime = self.clock()
+        key = row.key
+        story = Occurrence(now, key.person, key.session, key.slot, what, why)
+        self.ledger.save(self.lease, key.person, [replace(row, updated_at=now)], [story])
+
+
+def _from_ledger(change: Update) -> ActualEvent:
+    """The event as the ledger knows it: enough for a conditional write. The block is given where it is
+    known to need no change."""
+    entry = change.entry
+    if entry.event_id is None or entry.calendar_id is None:
+        raise EventGone("the row has no event id", whose=str(entry.key))
+    return ActualEvent(
+        event_id=entry.event_id,
+        calendar_id=entry.calendar_id,
+        etag=entry.etag or "",
+        marker=None,
+        made_as=None,
+        title="",
+        location="",
+        block=None if Field.BLOCK in change.differs else change.event.content.block,
+        day=None,
+    )
+
+
+def _list(fields: frozenset[Field]) -> str:
+    return ", ".join(sorted(fields))

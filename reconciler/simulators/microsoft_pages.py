@@ -1,0 +1,64 @@
+"""The pages a person sees while signing in: consent, approval needed, errors, and form_post answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+from werkzeug.wrappers import Response
+
+_STYLE = "body{font:16px sans-serif;max-width:32em;margin:4em auto}button{font-size:1em;margin:.5em .5em 0 0}"
+
+
+def consent_page(app: str, scopes: Iterable[str], suggested: str, known: Iterable[str]) -> Response:
+    """Accept or Cancel, as whom. The form posts back to the address it came from, query and all."""
+    wanted = "".join(f"<li>{escape(one)}</li>" for one in scopes)
+    accounts = "".join(f'<option value="{escape(one)}">' for one in known)
+    return page(
+        "Permissions requested",
+        f"<p>{escape(app)} would like to:</p><ul>{wanted}</ul>"
+        f'<form method="post"><label>Signed in as <input name="account" list="known" required'
+        f' value="{escape(suggested)}"></label><datalist id="known">{accounts}</datalist><p>'
+        '<button name="decision" value="cancel" formnovalidate>Cancel</button>'
+        '<button name="decision" value="accept">Accept</button></p></form>',
+    )
+
+
+def approval_page(app: str, account: str) -> Response:
+    """The tenant lets nobody consent for themselves (AADSTS90094)."""
+    return page(
+        "Need admin approval",
+        f"<p>{escape(app)} needs permission to access resources in your organization that only an admin can"
+        " grant. Please ask an admin to grant permission to this app before you can use it.</p>"
+        "<p>AADSTS90094</p>"
+        f'<form method="post"><input type="hidden" name="account" value="{escape(account)}">'
+        '<button name="decision" value="return">Return to the application without granting consent</button>'
+        "</form>",
+    )
+
+
+def problem_page(text: str) -> Response:
+    """What goes wrong before the redirect address can be trusted is shown, never redirected."""
+    return page("Sorry, but we’re having trouble signing you in.", f"<p>{escape(text)}</p>")
+
+
+def form_post_page(target: str, fields: dict[str, str]) -> Response:
+    """OAuth 2.0 Form Post Response Mode; the button is for those without scripts."""
+    inputs = "".join(
+        f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
+        for name, value in fields.items()
+    )
+    return page(
+        "Working...",
+        f'<form method="post" name="hiddenform" action="{escape(target)}">{inputs}'
+        "<button>Continue</button></form><script>document.forms[0].submit()</script>",
+    )
+
+
+def page(title: str, body: str) -> Response:
+    """Entra's pages refuse to be framed."""
+    text = f"<!DOCTYPE html><html><head><title>{escape(title)}</title><style>{_STYLE}</style></head><body>"
+    response = Response(f"{text}<h1>{escape(title)}</h1>{body}</body></html>", mimetype="text/html")
+    response.headers["X-Frame-Options"] = "DENY"
+    response.headers["Cache-Control"] = "no-store, no-cache"
+    return response

@@ -144,6 +144,7 @@ class Lease:
 
     owner: str
     epochs: Mapping[str, int]
+    seconds: float = 60.0
 
     def __contains__(self, person: str) -> bool:
         return person in self.epochs
@@ -210,6 +211,9 @@ class Ledger(Protocol):
 
     def connections(self, people: Collection[str] | None = None) -> Sequence[Connection]:
         """Connections that are not disconnected, of these people or of everybody, ordered by person."""
+
+    def each_connection(self) -> AbstractContextManager[Iterator[Connection]]:
+        """The same of everybody, streamed in ascending order of person id by code point."""
 
     def people(self) -> AbstractContextManager[Iterator[PersonState]]:
         """Everybody we keep a state of, streamed in ascending order of person id by code point."""

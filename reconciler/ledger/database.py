@@ -1,0 +1,183 @@
+"""One state database, SQLite or PostgreSQL: its connections, its transactions, its errors.
+
+SQLite: write-ahead log, ``synchronous=FULL`` (a commit that was confirmed survives a power cut), foreign
+keys on, and ``BEGIN IMMEDIATE`` for every transaction that writes, so that it waits at its beginning and
+never fails half-way for want of a lock (https://www.sqlite.org/lang_transaction.html). Python's sqlite3
+would begin transactions by itself, and not for DDL; it is told not to, and we begin them.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from reconciler.errors import ConfigurationError, StateUnreadable
+
+PATIENCE = 30
+"""Seconds a transaction waits for another one's lock before it gives up."""
+
+CHUNK = 1000
+"""How many ids are named in one statement; both databases limit its parameters."""
+
+STREAM = 1000
+"""How many rows of a stream are in memory at once."""
+
+
+class Database:
+    """Hands out transactions. Used by any number of threads; each takes a connection of its own."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+        self._writer = engine.execution_options(begin="IMMEDIATE")
+        # SQLite has one writer at a time. Threads that queue here wait in turn, where SQLite would have
+        # them sleep and try again.
+        self._turn: AbstractContextManager[Any] = threading.Lock() if self.is_sqlite else nullcontext()
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is a file here, rather than a server."""
+        return self.engine.dialect.name == "sqlite"
+
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file; ``None`` for PostgreSQL."""
+        name = self.engine.url.database
+        return Path(name) if self.is_sqlite and name else None
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A transaction that writes nothing; raises ``StateUnreadable``."""
+        with _our_words(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A transaction, committed at its end unless an exception leaves it; raises ``StateUnreadable``."""
+        with self._turn, _our_words(), self._writer.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection that is not in use."""
+        self.engine.dispose()
+
+
+def open_database(url: str, password: str | None = None, pool_size: int = 20) -> Database:
+    """The database at ``sqlite:///path`` or ``postgresql://user@host/name``; connects only when used.
+
+    The password is given apart, so that the URL can stand in a file that anybody may read. Raises
+    ``ConfigurationError`` for any other kind of database.
+    """
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise ConfigurationError(["state.url: this is no database URL"]) from None
+    if password is not None:
+        parsed = parsed.set(password=password)
+    kind = parsed.get_backend_name()
+    if kind == "sqlite" and parsed.database not in (None, "", ":memory:"):
+        return Database(_sqlite(parsed, pool_size))
+    if kind == "postgresql":
+        return Database(_postgresql(parsed, pool_size))
+    raise ConfigurationError(["state.url: must be sqlite:///<file> or postgresql://<user>@<host>/<name>"])
+
+
+def _sqlite(url: sa.URL, pool_size: int) -> sa.Engine:
+    engine = sa.create_engine(
+        url.set(drivername="sqlite+pysqlite"),
+        hide_parameters=True,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        connect_args={"timeout": PATIENCE},
+    )
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, record: object) -> None:
+    connection.isolation_level = None
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('begin', 'DEFERRED')}")
+
+
+def _postgresql(url: sa.URL, pool_size: int) -> sa.Engine:
+    return sa.create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        hide_parameters=True,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": PATIENCE,
+            "application_name": "reconciler",
+            "options": f"-c lock_timeout={PATIENCE}s",
+        },
+    )
+
+
+@contextmanager
+def _our_words() -> Iterator[None]:
+    """The library's errors as ours. Not chained: a server's detail lines may quote what is in a row."""
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        first_line = str(cause).strip().partition("\n")[0]
+        raise StateUnreadable(
+            f"The state database could not be used: {type(cause).__name__}: {first_line}",
+            next_step="Nothing is written to any calendar until it can be used again.",
+        ) from None
+
+
+def create_file(file: Path) -> None:
+    """Make an empty SQLite file that its owner alone can read, unless there is one already."""
+    try:
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StateUnreadable(
+            f"The state database cannot be created: {error.strerror}",
+            whose=str(file),
+            next_step="Let the user the program runs as write to its directory.",
+        ) from None
+
+
+def chunks(ids: Collection[str]) -> Iterator[Sequence[str]]:
+    """These ids in ascending order without doubles, a statement's worth at a time."""
+    ordered = sorted(set(ids))
+    for begin in range(0, len(ordered), CHUNK):
+        yield ordered[begin : begin + CHUNK]
+
+
+def upsert(
+    connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], keep: Collection[str] = ()
+) -> None:
+    """Insert these rows, or update by primary key the columns they have, but for those in ``keep``."""
+    if not rows:
+        return
+    build = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    statement = build(table)
+    keys = [column.name for column in table.primary_key]
+    settled = {*keys, *keep}
+    new = {name: statement.excluded[name] for name in rows[0] if name not in settled}
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=new), rows)
+
+
+def insert_missing(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert those of these rows whose primary key is not there yet."""
+    if not rows:
+        return
+    build = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    connection.execute(build(table).on_conflict_do_nothing(), rows)

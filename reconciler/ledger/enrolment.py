@@ -1,0 +1,163 @@
+"""Connecting and disconnecting a person's calendar, as the pages and the command line do it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from reconciler.errors import ReconcilerError
+from reconciler.ledger.audit import AuditLine, write_audit
+from reconciler.ledger.database import Database, upsert
+from reconciler.ledger.rows import connection_of
+from reconciler.ledger.tables import connection as connections
+from reconciler.ledger.tables import person_state, serving, token
+from reconciler.model import Connection, ConnectionState
+
+_ONE_AT_A_TIME = 7_241_960_002  # any number, the same for whoever connects
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a person has granted us: one vendor account, by its immutable subject, and a calendar in it.
+
+    ``account`` is the LMS's; ``identity`` is the LMS person's at this moment.
+    """
+
+    person: str
+    account: str
+    provider: str
+    subject: str
+    address: str
+    calendar_id: str
+    identity: str
+    scopes: tuple[str, ...] = ()
+
+
+class Enrolment:
+    """The part of the ledger that makes and ends connections."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add_connection(self, grant: Grant, who: str, origin: str, now: datetime) -> Connection:
+        """Connect a person, or connect them again to the same vendor account; the person is due at once.
+
+        The connection begins without a baseline. Raises ``ReconcilerError`` for a second connection of a
+        person and for a vendor account that already serves somebody else.
+        """
+        with self._database.writing() as transaction:
+            if not self._database.is_sqlite:
+                transaction.execute(sa.select(sa.func.pg_advisory_xact_lock(_ONE_AT_A_TIME)))
+            _refuse_second(transaction, grant)
+            _make_due(transaction, grant, now)
+            row = _write(transaction, grant, now)
+            _log(transaction, row, AuditLine(now, who, origin, "connected"))
+        return row
+
+    def disconnect(self, person: str, who: str, origin: str, now: datetime) -> Connection:
+        """End a person's connection and destroy its token; its events and ledger stay.
+
+        Raises ``ReconcilerError`` if there is none.
+        """
+        with self._database.writing() as transaction:
+            transaction.execute(
+                person_state.update()
+                .where(person_state.c.person == person)
+                .values(applied=None, next_audit=None, retry_at=None, attempts=0, last_error=None)
+            )
+            ended = transaction.execute(
+                connections.update()
+                .where(connections.c.person == person, serving)
+                .values(
+                    state=ConnectionState.DISCONNECTED.value,
+                    state_since=now,
+                    baseline_since=None,
+                    last_error=None,
+                )
+                .returning(*connections.c)
+            ).one_or_none()
+            if ended is None:
+                raise ReconcilerError("No calendar is connected", whose=f"person {person}")
+            row = connection_of(ended)
+            transaction.execute(token.delete().where(token.c.connection_id == row.id))
+            _log(transaction, row, AuditLine(now, who, origin, "disconnected"))
+        return row
+
+    def disconnected(self) -> Sequence[Connection]:
+        """Connections that were ended, ordered by person."""
+        with self._database.reading() as transaction:
+            rows = transaction.execute(
+                connections.select().where(sa.not_(serving)).order_by(connections.c.person, connections.c.id)
+            )
+            return [connection_of(row) for row in rows]
+
+
+def _refuse_second(transaction: sa.Connection, grant: Grant) -> None:
+    of_grant = sa.and_(connections.c.provider == grant.provider, connections.c.subject == grant.subject)
+    of_person = connections.c.person == grant.person
+    other = transaction.execute(
+        sa.select(connections.c.person, connections.c.provider).where(
+            serving, sa.or_(of_person, of_grant), sa.not_(sa.and_(of_person, of_grant))
+        )
+    ).first()
+    if other is None:
+        return
+    if other.person == grant.person:
+        raise ReconcilerError(
+            f"Another calendar ({other.provider}) is connected already",
+            whose=f"person {grant.person}",
+            next_step="Disconnect it first.",
+        )
+    raise ReconcilerError(
+        f"This {grant.provider} account already serves another person of the LMS (person {other.person})",
+        whose=f"person {grant.person}",
+        next_step="Use another account, or disconnect that person first.",
+    )
+
+
+def _make_due(transaction: sa.Connection, grant: Grant, now: datetime) -> None:
+    state = {"person": grant.person, "account": grant.account, "applied": None, "next_audit": now}
+    upsert(transaction, person_state, [{**state, "retry_at": None, "attempts": 0, "last_error": None}])
+
+
+def _write(transaction: sa.Connection, grant: Grant, now: datetime) -> Connection:
+    values: dict[str, Any] = {
+        "person": grant.person,
+        "account": grant.account,
+        "provider": grant.provider,
+        "subject": grant.subject,
+        "address": grant.address,
+        "calendar_id": grant.calendar_id,
+        "identity": grant.identity,
+        "scopes": list(grant.scopes),
+        "state": ConnectionState.CONNECTED.value,
+        "state_since": now,
+        "baseline_since": None,
+        "listed_at": None,
+        "last_error": None,
+    }
+    again = transaction.execute(
+        connections.update()
+        .where(
+            connections.c.person == grant.person,
+            connections.c.provider == grant.provider,
+            connections.c.subject == grant.subject,
+        )
+        .values(**values)
+        .returning(*connections.c)
+    ).one_or_none()
+    if again is None:
+        again = transaction.execute(connections.insert().values(**values).returning(*connections.c)).one()
+    return connection_of(again)
+
+
+def _log(transaction: sa.Connection, row: Connection, line: AuditLine) -> None:
+    detail = f"connection {row.id} {row.provider}"
+    write_audit(
+        transaction,
+        AuditLine(line.at, line.who, line.origin, line.what, row.account, row.person, detail),
+    )

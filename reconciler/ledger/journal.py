@@ -1,0 +1,98 @@
+"""What was done, for ``explain`` and ``status``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from reconciler.ledger.audit import AuditLine, audit_line_of
+from reconciler.ledger.database import Database
+from reconciler.ledger.rows import entry_of, occurrence_of, run_of
+from reconciler.ledger.tables import audit_log, event, history, refusal, run
+from reconciler.model import LedgerEntry, Refusal
+from reconciler.ports import Occurrence, Run
+
+FAILING = "failing"
+RUNS_KEPT = 1000
+
+_failed = event.c.attempts > 0
+
+
+class Journal:
+    """The part of the ledger that people read."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def history(self, person: str, session: str | None) -> Sequence[Occurrence]:
+        """What was done for one person, in one session or all, oldest first."""
+        statement = history.select().where(history.c.person == person).order_by(history.c.id)
+        if session is not None:
+            statement = statement.where(history.c.session == session)
+        with self._database.reading() as connection:
+            return [occurrence_of(row) for row in connection.execute(statement)]
+
+    def add_run(self, finished: Run) -> None:
+        """Record a finished cycle; the last thousand are kept."""
+        with self._database.writing() as connection:
+            connection.execute(
+                run.insert().values(
+                    cycle=finished.cycle,
+                    started=finished.started,
+                    finished=finished.finished,
+                    result=finished.result,
+                    sentence=finished.sentence,
+                    counts=dict(finished.counts),
+                )
+            )
+            newest = sa.select(run.c.id).order_by(run.c.id.desc()).offset(RUNS_KEPT).limit(1)
+            connection.execute(run.delete().where(run.c.id <= newest.scalar_subquery()))
+
+    def runs(self, limit: int) -> Sequence[Run]:
+        """The last cycles, newest first."""
+        with self._database.reading() as connection:
+            rows = connection.execute(run.select().order_by(run.c.id.desc()).limit(limit))
+            return [run_of(row) for row in rows]
+
+    def counts(self) -> Mapping[tuple[str, str], int]:
+        """Events by (provider, state); a row that has failed since its last success counts as ``failing``."""
+        state = sa.case((_failed, FAILING), else_=event.c.state).label("standing")
+        counted = sa.select(event.c.provider, state, sa.func.count()).group_by(event.c.provider, state)
+        with self._database.reading() as connection:
+            return {(provider, state): number for provider, state, number in connection.execute(counted)}
+
+    def failing(self, limit: int) -> Sequence[LedgerEntry]:
+        """Rows that failed, those that failed most often first: with a back-off, that is longest first."""
+        statement = (
+            event.select()
+            .where(_failed)
+            .order_by(event.c.attempts.desc(), event.c.person, event.c.session, event.c.slot)
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return [entry_of(row) for row in connection.execute(statement)]
+
+    def refusals(self) -> Sequence[Refusal]:
+        """What the last scan could not make sense of."""
+        with self._database.reading() as connection:
+            rows = connection.execute(refusal.select().order_by(refusal.c.place))
+            return [Refusal(row.what, row.subject, row.why) for row in rows]
+
+    def set_refusals(self, refused: Sequence[Refusal], now: datetime) -> None:
+        """Replace what the last scan could not make sense of."""
+        rows = [
+            {"place": place, "what": each.what, "subject": each.id, "why": each.why, "seen_at": now}
+            for place, each in enumerate(refused)
+        ]
+        with self._database.writing() as connection:
+            connection.execute(refusal.delete())
+            if rows:
+                connection.execute(refusal.insert(), rows)
+
+    def audit_log(self, limit: int) -> Sequence[AuditLine]:
+        """The last lines of the audit log, newest first."""
+        with self._database.reading() as connection:
+            rows = connection.execute(audit_log.select().order_by(audit_log.c.id.desc()).limit(limit))
+            return [audit_line_of(row) for row in rows]

@@ -1,0 +1,135 @@
+"""Who may work on whom: a lease per person, by the database's clock alone.
+
+A lease is proven by owner, epoch and term in the same transaction as the write it allows. The row that
+proves it stays locked until that transaction ends, so nobody can take the person over in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import sqlalchemy as sa
+
+from reconciler.errors import LeaseLost
+from reconciler.ledger.columns import DatabaseClock
+from reconciler.ledger.database import Database, chunks, insert_missing
+from reconciler.ledger.tables import connection as connections
+from reconciler.ledger.tables import person_state, serving
+from reconciler.ports import Lease
+
+_SECOND = 1_000_000
+
+
+class Leases:
+    """The part of the ledger that hands out leases."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def lease(self, people: Collection[str], owner: str, seconds: float) -> Lease:
+        """Take over these people where nobody else has them, in one transaction.
+
+        Free, run out and our own leases are taken, each with a new epoch, which ends whatever was going
+        on under the old one. Whoever has no state yet gets an empty one.
+        """
+        epochs: dict[str, int] = {}
+        with self._database.writing() as connection:
+            for some in chunks(people):
+                _create_missing(connection, some)
+                free = _lock_free(connection, some, owner)
+                connection.execute(
+                    person_state.update()
+                    .where(person_state.c.person.in_(list(free)))
+                    .values(
+                        lease_owner=owner,
+                        lease_until=_after(seconds),
+                        lease_epoch=person_state.c.lease_epoch + 1,
+                    )
+                )
+                epochs |= {person: epoch + 1 for person, epoch in free.items()}
+        return Lease(owner, epochs, seconds)
+
+    def give_up(self, lease: Lease) -> None:
+        """End the lease of whoever is still in it."""
+        with self._database.writing() as connection:
+            for some in chunks(lease.epochs):
+                held = connection.execute(
+                    _locking(some).where(person_state.c.lease_owner == lease.owner)
+                ).all()
+                ours = [row.person for row in held if row.lease_epoch == lease.epochs[row.person]]
+                connection.execute(
+                    person_state.update()
+                    .where(person_state.c.person.in_(ours))
+                    .values(lease_owner=None, lease_until=None)
+                )
+
+
+def prove(connection: sa.Connection, lease: Lease, person: str) -> None:
+    """Prolong the lease on this person, or raise ``LeaseLost``; to be the first write of a transaction."""
+    if person in lease:
+        proven = connection.execute(
+            person_state.update()
+            .where(
+                person_state.c.person == person,
+                person_state.c.lease_owner == lease.owner,
+                person_state.c.lease_epoch == lease.epochs[person],
+                person_state.c.lease_until > DatabaseClock(),
+            )
+            .values(lease_until=_after(lease.seconds))
+        )
+        if proven.rowcount == 1:
+            return
+    raise LeaseLost(
+        "The lease ran out or was taken over",
+        whose=f"person {person}",
+        next_step="Nothing was written; whoever has the person now goes on.",
+    )
+
+
+def lock(connection: sa.Connection, people: Collection[str]) -> None:
+    """Keep others off these people's states until the transaction ends."""
+    for some in chunks(people):
+        connection.execute(_locking(some)).all()
+
+
+def _create_missing(connection: sa.Connection, some: Sequence[str]) -> None:
+    there = set(connection.scalars(sa.select(person_state.c.person).where(person_state.c.person.in_(some))))
+    missing = [person for person in some if person not in there]
+    if not missing:
+        return
+    accounts = {
+        row.person: row.account
+        for row in connection.execute(
+            sa.select(connections.c.person, connections.c.account).where(
+                connections.c.person.in_(missing), serving
+            )
+        )
+    }
+    insert_missing(
+        connection,
+        person_state,
+        [{"person": person, "account": accounts.get(person, "")} for person in missing],
+    )
+
+
+def _lock_free(connection: sa.Connection, some: Sequence[str], owner: str) -> dict[str, int]:
+    """Those nobody else has, with their present epochs, locked until the transaction ends."""
+    state = person_state.c
+    free = sa.or_(
+        state.lease_owner.is_(None), state.lease_owner == owner, state.lease_until <= DatabaseClock()
+    )
+    return {row.person: row.lease_epoch for row in connection.execute(_locking(some).where(free))}
+
+
+def _locking(some: Sequence[str]) -> sa.Select[tuple[str, int]]:
+    # In one order always: two transactions that lock the same people must not wait for each other.
+    return (
+        sa.select(person_state.c.person, person_state.c.lease_epoch)
+        .where(person_state.c.person.in_(some))
+        .order_by(person_state.c.person)
+        .with_for_update()
+    )
+
+
+def _after(seconds: float) -> sa.ColumnElement[int]:
+    return DatabaseClock() + round(seconds * _SECOND)

@@ -1,0 +1,79 @@
+"""Everybody we keep a state of, and the switches of their accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from reconciler.ledger.audit import AuditLine, write_audit
+from reconciler.ledger.database import STREAM, Database, upsert
+from reconciler.ledger.rows import columns_of_switches, person_state_of, switches_of
+from reconciler.ledger.tables import account, person_state, serving
+from reconciler.ledger.tables import connection as connections
+from reconciler.model import AccountSwitches, PersonState
+
+
+class People:
+    """The part of the ledger that says who there is, who is due, and what their account allows."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def switches(self) -> Mapping[str, AccountSwitches]:
+        """The switches of every account that has any."""
+        with self._database.reading() as connection:
+            return {row.account: switches_of(row) for row in connection.execute(account.select())}
+
+    def set_switches(
+        self, switches: AccountSwitches, who: str, now: datetime, origin: str = "command line"
+    ) -> None:
+        """Store an account's switches, and a line in the audit log saying who changed what."""
+        new = columns_of_switches(switches)
+        with self._database.writing() as connection:
+            row = connection.execute(
+                account.select().where(account.c.account == switches.account).with_for_update()
+            ).one_or_none()
+            old = {} if row is None else columns_of_switches(switches_of(row))
+            changes = [f"{name}: {_shown(value)}" for name, value in new.items() if old.get(name) != value]
+            upsert(connection, account, [new])
+            write_audit(
+                connection,
+                AuditLine(now, who, origin, "switches", switches.account, detail="; ".join(changes)),
+            )
+
+    @contextmanager
+    def people(self) -> Iterator[Iterator[PersonState]]:
+        """Everybody we keep a state of, streamed in ascending order of person id by code point."""
+        statement = _with_connection().order_by(person_state.c.person)
+        with self._database.reading() as connection:
+            rows = connection.execution_options(yield_per=STREAM).execute(statement)
+            yield map(person_state_of, rows)
+
+    def due(self, now: datetime, limit: int) -> Sequence[PersonState]:
+        """Those whose audit is due and who are not backed off, nearest first."""
+        state = person_state.c
+        statement = (
+            _with_connection()
+            .where(state.next_audit <= now, sa.or_(state.retry_at.is_(None), state.retry_at <= now))
+            .order_by(state.next_audit, state.person)
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return [person_state_of(row) for row in connection.execute(statement)]
+
+
+def _with_connection() -> sa.Select[Any]:
+    theirs = sa.and_(connections.c.person == person_state.c.person, serving)
+    return sa.select(
+        *person_state.c, connections.c.provider, connections.c.state, connections.c.baseline_since
+    ).join_from(person_state, connections, theirs, isouter=True)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(value) if len(value) <= 10 else f"{len(value)} of them"
+    return str(value).lower()

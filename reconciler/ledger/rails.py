@@ -1,0 +1,71 @@
+"""What the guards look at, and what they hold back."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from reconciler.ledger.audit import AuditLine, write_audit
+from reconciler.ledger.database import Database, upsert
+from reconciler.ledger.rows import columns_of_hold, hold_of
+from reconciler.ledger.tables import event, hold
+from reconciler.model import State
+from reconciler.ports import Hold
+
+_MAY_BE_THERE = [state.value for state in (State.PENDING, State.LIVE, State.MISSING, State.HELD)]
+
+
+class Rails:
+    """The part of the ledger that the guards use."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def upcoming(self, now: datetime) -> Mapping[str, Mapping[str, int]]:
+        """Per account: sessions with events of ours still to come, and of how many people.
+
+        Counted is what may be in a calendar: pending, live, missing and held rows that end after ``now``.
+        """
+        statement = (
+            sa.select(event.c.account, event.c.session, sa.func.count(event.c.person.distinct()))
+            .where(event.c.ends > now, event.c.state.in_(_MAY_BE_THERE))
+            .group_by(event.c.account, event.c.session)
+        )
+        found: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        with self._database.reading() as connection:
+            for account, session, people in connection.execute(statement):
+                found[account][session] = people
+        return dict(found)
+
+    def holds(self) -> Sequence[Hold]:
+        """Everything held at present, longest first."""
+        with self._database.reading() as connection:
+            rows = connection.execute(hold.select().order_by(hold.c.since, hold.c.guard, hold.c.subject))
+            return [hold_of(row) for row in rows]
+
+    def hold(self, held: Hold) -> None:
+        """Hold, or renew what is held with the same guard and subject, keeping its ``since``.
+
+        What an operator has released stays so: a renewal decided before the release must not undo it.
+        """
+        renewed = columns_of_hold(held)
+        with self._database.writing() as connection:
+            old = connection.execute(_this(held.guard, held.subject).with_for_update()).one_or_none()
+            if old is not None:
+                renewed["released"] = old.released or held.released
+            upsert(connection, hold, [renewed], keep=["since"])
+
+    def end_hold(self, guard: str, subject: str, why: str, now: datetime) -> None:
+        """End a hold that is there, with a line in the audit log; nothing otherwise."""
+        with self._database.writing() as connection:
+            ended = connection.execute(hold.delete().where(hold.c.guard == guard, hold.c.subject == subject))
+            if ended.rowcount:
+                detail = f"{guard} {subject}: {why}"
+                write_audit(connection, AuditLine(now, "reconciler", "", "hold ended", detail=detail))
+
+
+def _this(guard: str, subject: str) -> sa.Select[tuple[object, ...]]:
+    return hold.select().where(hold.c.guard == guard, hold.c.subject == subject)

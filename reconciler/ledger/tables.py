@@ -1,0 +1,236 @@
+"""The tables of our state database. The migrations create them; a test holds the two together.
+
+Instants are microseconds since 1970 in UTC (:class:`~reconciler.ledger.columns.Instant`); ids compare by
+code point; lists are JSON. Rows become values of the model in ``rows.py``.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from reconciler.ledger.columns import Instant, Prose, identifier
+from reconciler.model import ConnectionState
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_LIST = sa.JSON(none_as_null=True)
+
+installation = sa.Table(
+    "installation",
+    metadata,
+    # One row, ever.
+    sa.Column("one", sa.Integer, sa.CheckConstraint("one = 1", name="one_row"), primary_key=True),
+    sa.Column("id", identifier()),
+    sa.Column("lms_address", sa.String),
+    sa.Column("public_address", sa.String),
+    sa.Column("digest_schema", sa.String),
+    sa.Column("heartbeat", Instant),
+    sa.Column("restore_counter", sa.BigInteger, nullable=False, server_default="0"),
+)
+
+account = sa.Table(
+    "account",
+    metadata,
+    sa.Column("account", identifier(), primary_key=True),
+    sa.Column("vendors", _LIST, nullable=False),
+    sa.Column("email_notifications", sa.Boolean, nullable=False),
+    sa.Column("mode", sa.String, nullable=False),
+    sa.Column("unregister_mode", sa.String),
+    sa.Column("people", _LIST),
+)
+
+connection = sa.Table(
+    "connection",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("person", identifier(), nullable=False),
+    sa.Column("account", identifier(), nullable=False),
+    sa.Column("provider", sa.String, nullable=False),
+    sa.Column("subject", identifier(), nullable=False),
+    sa.Column("address", sa.String, nullable=False),
+    sa.Column("calendar_id", identifier(), nullable=False),
+    sa.Column("identity", identifier(), nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("scopes", _LIST, nullable=False),
+    sa.Column("baseline_since", Instant),
+    sa.Column("listed_at", Instant),
+    sa.Column("state_since", Instant),
+    sa.Column("last_error", Prose),
+    sa.UniqueConstraint("person", "provider", "subject"),
+    # An id of a connection is never used again: what is encrypted for one must not fit another.
+    sqlite_autoincrement=True,
+)
+
+serving = connection.c.state != sa.literal_column(f"'{ConnectionState.DISCONNECTED}'")
+"""A connection that is not disconnected."""
+
+sa.Index(
+    "uq_connection_person_serving",
+    connection.c.person,
+    unique=True,
+    sqlite_where=serving,
+    postgresql_where=serving,
+)
+sa.Index(
+    "uq_connection_subject_serving",
+    connection.c.provider,
+    connection.c.subject,
+    unique=True,
+    sqlite_where=serving,
+    postgresql_where=serving,
+)
+
+token = sa.Table(
+    "token",
+    metadata,
+    sa.Column(
+        "connection_id",
+        sa.Integer,
+        sa.ForeignKey("connection.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+)
+
+person_state = sa.Table(
+    "person_state",
+    metadata,
+    sa.Column("person", identifier(), primary_key=True),
+    sa.Column("account", identifier(), nullable=False),
+    sa.Column("applied", sa.String),
+    sa.Column("next_audit", Instant, index=True),
+    sa.Column("retry_at", Instant),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("last_error", Prose),
+    sa.Column("finished_at", Instant),
+    sa.Column("lease_owner", sa.String),
+    sa.Column("lease_until", Instant),
+    sa.Column("lease_epoch", sa.BigInteger, nullable=False, server_default="0"),
+)
+
+event = sa.Table(
+    "event",
+    metadata,
+    sa.Column("person", identifier(), sa.ForeignKey("person_state.person"), primary_key=True),
+    sa.Column("session", identifier(), primary_key=True),
+    sa.Column("slot", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("account", identifier(), nullable=False),
+    sa.Column("provider", sa.String, nullable=False),
+    sa.Column("role", sa.String, nullable=False),
+    sa.Column("seat", identifier()),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("event_id", identifier()),
+    sa.Column("calendar_id", identifier()),
+    sa.Column("etag", sa.String),
+    sa.Column("digest_time", sa.String, nullable=False),
+    sa.Column("digest_content", sa.String, nullable=False),
+    sa.Column("digest_form", sa.String, nullable=False),
+    sa.Column("starts", Instant, nullable=False),
+    sa.Column("ends", Instant, nullable=False, index=True),
+    sa.Column("doomed", _LIST, nullable=False),
+    sa.Column("missing_since", Instant),
+    sa.Column("intent", Prose),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("retry_at", Instant),
+    sa.Column("last_error", Prose),
+    sa.Column("updated_at", Instant),
+    # What its owner was asked and answered, for one seat and one generation: keep, give_back.
+    sa.Column("answer", sa.String),
+    sa.Column("answer_seat", identifier()),
+    sa.Column("answer_generation", sa.Integer),
+    sa.Column("missing_confirmed_at", Instant),
+    sa.Column("grace_until", Instant),
+    sa.Column("deadline", Instant),
+    sa.Column("hold_reason", sa.String),
+)
+
+sighting = sa.Table(
+    "sighting",
+    metadata,
+    sa.Column("person", identifier(), sa.ForeignKey("person_state.person"), primary_key=True),
+    sa.Column("event_id", identifier(), primary_key=True),
+    sa.Column("first_seen", Instant, nullable=False),
+)
+
+history = sa.Table(
+    "history",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("person", identifier(), nullable=False),
+    sa.Column("session", identifier(), nullable=False),
+    sa.Column("slot", sa.Integer, nullable=False),
+    sa.Column("what", Prose, nullable=False),
+    sa.Column("why", Prose, nullable=False),
+    sa.Index(None, "person", "session"),
+)
+
+evidence = sa.Table(
+    "evidence",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("person", identifier(), nullable=False),
+    sa.Column("session", identifier(), nullable=False),
+    sa.Column("seat", identifier(), nullable=False),
+    sa.Column("provider", sa.String, nullable=False),
+    sa.Column("facts", sa.JSON, nullable=False),
+    sa.Index(None, "person", "session"),
+)
+
+audit_log = sa.Table(
+    "audit_log",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("who", Prose, nullable=False),
+    sa.Column("origin", Prose, nullable=False),
+    sa.Column("what", Prose, nullable=False),
+    sa.Column("account", identifier()),
+    sa.Column("person", identifier()),
+    sa.Column("detail", Prose, nullable=False),
+)
+
+hold = sa.Table(
+    "hold",
+    metadata,
+    sa.Column("guard", sa.String, primary_key=True),
+    sa.Column("subject", identifier(), primary_key=True),
+    sa.Column("why", Prose, nullable=False),
+    sa.Column("since", Instant, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("urgent_at", Instant),
+    sa.Column("released", sa.Boolean, nullable=False),
+)
+
+run = sa.Table(
+    "run",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("cycle", sa.String, nullable=False),
+    sa.Column("started", Instant, nullable=False),
+    sa.Column("finished", Instant, nullable=False),
+    sa.Column("result", sa.String, nullable=False),
+    sa.Column("sentence", Prose, nullable=False),
+    sa.Column("counts", sa.JSON, nullable=False),
+)
+
+refusal = sa.Table(
+    "refusal",
+    metadata,
+    sa.Column("place", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("what", sa.String, nullable=False),
+    sa.Column("subject", identifier(), nullable=False),
+    sa.Column("why", Prose, nullable=False),
+    sa.Column("seen_at", Instant, nullable=False),
+)

@@ -1,0 +1,89 @@
+"""Brings the state database to the schema this program knows, or says why it cannot be used.
+
+A whole upgrade is one transaction, on SQLite too: what is killed half-way has not happened.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from reconciler.errors import StateUnreadable
+from reconciler.ledger.database import Database, create_file
+
+_UPGRADE = "Run `reconciler schema upgrade`."
+_ONE_AT_A_TIME = 7_241_960_001  # any number, the same for every upgrade
+
+
+def upgrade(database: Database) -> tuple[str | None, str]:
+    """Create or upgrade the schema, all of it or nothing. Returns the versions before and after.
+
+    Raises ``StateUnreadable`` for a database that a newer program has upgraded, and leaves it as it is.
+    """
+    if database.file is not None:
+        create_file(database.file)
+    with database.writing() as connection:
+        if not database.is_sqlite:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ONE_AT_A_TIME)))
+        before = _version(connection)
+        _refuse_unknown(before)
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return before, _head()
+
+
+def check_schema(database: Database) -> None:
+    """Raise ``StateUnreadable``, with what to do, unless the schema is the one this program knows."""
+    if database.file is not None and not database.file.exists():
+        raise StateUnreadable(
+            "There is no state database",
+            whose=str(database.file),
+            next_step=f"To begin a new one: {_UPGRADE}",
+        )
+    with database.reading() as connection:
+        version = _version(connection)
+        encoding = None if database.is_sqlite else connection.scalar(sa.text("SHOW server_encoding"))
+    if version is None:
+        raise StateUnreadable("The state database has no schema yet", next_step=_UPGRADE)
+    _refuse_unknown(version)
+    if version != _head():
+        raise StateUnreadable(f"The state database has the older schema {version}", next_step=_UPGRADE)
+    if encoding not in (None, "UTF8"):
+        raise StateUnreadable(
+            f"The state database stores text as {encoding}, which cannot hold every id",
+            next_step="Create it with ENCODING 'UTF8'.",
+        )
+
+
+def _refuse_unknown(version: str | None) -> None:
+    known = {step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if version is not None and version not in known:
+        raise StateUnreadable(
+            f"The state database has the schema {version} of a newer program; this one knows {_head()}",
+            next_step="Install the newer program again, or restore the backup made before its upgrade.",
+        )
+
+
+def _version(connection: sa.Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _head() -> str:
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None
+    return head
+
+
+def _config() -> Config:
+    config = Config()
+    # Alembic reads a percent sign as the beginning of an interpolation.
+    folder = str(Path(__file__).parent / "migrations").replace("%", "%%")
+    config.set_main_option("script_location", folder)
+    config.set_main_option("path_separator", "os")
+    return config

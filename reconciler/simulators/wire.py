@@ -14,7 +14,6 @@ module adds the control surface under ``/_sim/`` by which a test or a person ste
 from __future__ import annotations
 
 import json
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -24,10 +23,10 @@ from typing import Any, Literal
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from reconciler.simulators.certificates import Certificates
+from reconciler.simulators.connections import ConnectionCut, cut, listen
 
 type_environ = dict[str, Any]
 
@@ -152,10 +151,6 @@ class Recorder:
         return sum(1 for request in self.seen if operation in (None, request.operation))
 
 
-class ConnectionCut(BaseException):
-    """Ends a request without an answer. A BaseException: no vendor code may catch it by accident."""
-
-
 @dataclass
 class Call:
     """One request on its way through a simulator."""
@@ -223,7 +218,7 @@ class Simulator:
         try:
             response = self._answer(request)
         except ConnectionCut:
-            _cut(environ)
+            cut(environ["werkzeug.socket"])
             raise
         return response(environ, start_response)
 
@@ -303,9 +298,7 @@ class Served:
 
     def __init__(self, simulator: Simulator, certificates: Certificates | None, port: int) -> None:
         context = certificates.server_context() if certificates else None
-        self._server: BaseWSGIServer = make_server(
-            "127.0.0.1", port, simulator, threaded=True, request_handler=_Handler, ssl_context=context
-        )
+        self._server, self._connections = listen(simulator, context, port)
         scheme = "https" if certificates else "http"
         self.url = f"{scheme}://localhost:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -314,30 +307,13 @@ class Served:
     def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+        self._connections.close_all()
 
     def __enter__(self) -> Served:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
-
-
-class _Handler(WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def setup(self) -> None:
-        super().setup()
-        # Answers are small: without this, Nagle and delayed ACK cost 40 ms on a kept-alive socket.
-        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def log(self, type: str, message: str, *args: object) -> None:
-        """The recorder keeps the requests; a log line each would drown the demo."""
-
-    def run_wsgi(self) -> None:
-        try:
-            super().run_wsgi()
-        except ConnectionCut:
-            self.close_connection = True
 
 
 def json_response(data: object, status: int = 200) -> Response:
@@ -355,12 +331,3 @@ def _seen(request: Request, operation: str, mailbox: str | None, status: int) ->
         mailbox=mailbox,
         status=status,
     )
-
-
-def _cut(environ: type_environ) -> None:
-    connection = environ.get("werkzeug.socket")
-    if connection is not None:
-        try:
-            connection.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return

@@ -103,7 +103,7 @@ class Calendar(Protocol):
     capabilities: Capabilities
 
     def listing(self, since: datetime) -> Listing:
-        """All events of our installation in the default calendar ending after ``since``; complete or an error."""
+        """All events of our installation in the default calendar ending after ``since``, or an error."""
 
     def get(self, event_id: str, calendar_id: str) -> ActualEvent | None:
         """One event by id; ``None`` if it never existed, was deleted or is cancelled, or is not there."""
@@ -115,7 +115,7 @@ class Calendar(Protocol):
         """Create in the default calendar. ``EventIdUsed`` if the id was used before, ``EventRefused``."""
 
     def update(self, draft: Draft, known: ActualEvent) -> Written:
-        """Lay the draft's managed fields over the event, keeping what its owner added, if it still is as known.
+        """Lay the draft's managed fields over the event, keeping what its owner added.
 
         ``known`` may come from a listing, from :meth:`get`, or from the ledger (then without ``raw`` and
         with ``block`` None); a provider that needs more reads it first. ``EventChanged`` if its etag is
@@ -219,7 +219,11 @@ class Ledger(Protocol):
         """Everybody we keep a state of, streamed in ascending order of person id by code point."""
 
     def due(self, now: datetime, limit: int) -> Sequence[PersonState]:
-        """Those whose audit is due, nearest first."""
+        """Those with a connection in use (connected, or suspended and to be probed) whose audit is due,
+        nearest first."""
+
+    def states(self, people: Collection[str]) -> Mapping[str, PersonState]:
+        """Where these people stand; those we keep no state of are left out."""
 
     # one person's turn
     def lease(self, people: Collection[str], owner: str, seconds: float) -> Lease:
@@ -325,11 +329,20 @@ class TokenStore(Protocol):
         """Destroy."""
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A person whose turn it is. ``expected`` is the digest the scan saw; ``None`` where no scan was made,
+    and then only what was applied before may be acted on by deleting."""
+
+    person: str
+    expected: str | None = None
+
+
 class Dispatcher(Protocol):
     """Who does the work: threads here, or workers elsewhere."""
 
-    def run(self, batches: Iterator[Sequence[str]], work: Callable[[Sequence[str]], None]) -> None:
-        """Call ``work`` for each batch of person ids, several at once, and return when all are done.
+    def run(self, batches: Iterator[Sequence[Due]], work: Callable[[Sequence[Due]], None]) -> None:
+        """Call ``work`` for each batch, several at once, and return when all are done.
 
         ``work`` contains its own failures; an exception that escapes it ends the whole run.
         """

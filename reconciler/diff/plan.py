@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reconciler.diff.changes import DELETING, Cause, Change, DeleteSurplus, starts_of
@@ -106,6 +106,16 @@ def plan(
         next_start=min(gathered.wanted, default=None),
         vanished=frozenset(entry.key.session for entry in entries) - spoken_of,
     )
+
+
+def released(entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
+    """The ledger at the beginning of a new baseline: what vanished while nobody maintained it proves
+    nothing, so whatever might still be there has to be seen again."""
+    unproven = (State.PENDING, State.LIVE, State.MISSING, State.HELD)
+    return [
+        replace(entry, state=State.RELEASED, missing_since=None) if entry.state in unproven else entry
+        for entry in entries
+    ]
 
 
 def _sort_out(

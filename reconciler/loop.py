@@ -1,0 +1,220 @@
+"""One cycle: scan, choose who is due, reconcile each, report.
+
+``push`` compares the LMS with what was last applied, in two ordered streams, and costs no vendor call for
+whoever has not changed. ``audit`` looks at the calendars whose time has come.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+
+from reconciler.diff.guards import Vanished, too_many_vanished
+from reconciler.errors import CycleError
+from reconciler.model import AccountSwitches, ConnectionState, Mode, PersonState
+from reconciler.ports import Dispatcher, Due, Glance, Hold, Run, Scan
+from reconciler.turn import Order, TurnReport, World, mode_of, reconcile
+
+log = logging.getLogger(__name__)
+
+BATCH = 50
+"""People per unit of work: one query for the desired state of them all, one for their ledger."""
+MOST_AUDITS = 5_000
+"""Calendars looked at in one audit cycle at most; the rest are due again in the next."""
+VANISHED_GUARD = "vanished-sessions"
+
+
+@dataclass(frozen=True)
+class DeleteGuard:
+    """When sessions that vanished without trace are held instead of deleted."""
+
+    max_share: float = 0.30
+    min_sessions: int = 5
+
+
+@dataclass(frozen=True)
+class Loop:
+    """The cycles of one process. ``first_switches`` gives an account's switches when it is first seen."""
+
+    world: World
+    dispatcher: Dispatcher
+    first_switches: Callable[[str], AccountSwitches]
+    guard: DeleteGuard = field(default_factory=DeleteGuard)
+    progress: Callable[[int], None] | None = None
+
+    def push(self) -> Run:
+        """Carry to the calendars what changed in the LMS. Raises nothing but the unforeseen."""
+        return self._cycle("push", self._push)
+
+    def audit(self) -> Run:
+        """Look at the calendars whose time has come. Raises nothing but the unforeseen."""
+        return self._cycle("audit", self._audit)
+
+    def _cycle(self, name: str, work: Callable[[datetime, Tally], None]) -> Run:
+        started, tally = self.world.clock(), Tally()
+        try:
+            work(started, tally)
+            result = tally.result()
+            sentence = tally.sentence(name)
+        except CycleError as problem:
+            result, sentence = "error", f"{name}: ended, nothing concluded: {problem}"
+        run = Run(name, started, self.world.clock(), result, sentence, dict(tally.counts))
+        log.log(logging.ERROR if result == "error" else logging.INFO, "%s", sentence)
+        try:
+            self.world.ledger.add_run(run)
+        except CycleError as problem:
+            log.error("the cycle could not be recorded: %s", problem)
+        return run
+
+    def _push(self, now: datetime, tally: Tally) -> None:
+        ledger = self.world.ledger
+        with self.world.lms.scan(lms_window(now)) as scan:
+            switches = self._switches(scan, now)
+            chosen = Chosen(self.world, switches, now)
+            with ledger.people() as states:
+                due = list(chosen.who_is_due(scan.people, states))
+        # Only now is the scan known to be whole: nothing before this line has written to a calendar.
+        ledger.set_refusals(scan.refused, now)
+        if chosen.unmaintained:
+            ledger.end_baselines(None, chosen.unmaintained, now)
+        held = self._hold_what_vanished(scan, now, tally)
+        tally.counts["people"] = chosen.seen
+        self._reconcile(Order(now, lms_window(now), False, switches, held), due, tally)
+
+    def _audit(self, now: datetime, tally: Tally) -> None:
+        switches = self.world.ledger.switches()
+        chosen = Chosen(self.world, switches, now)
+        states = self.world.ledger.due(now, MOST_AUDITS)
+        due = [Due(state.person) for state in states if chosen.workable(state) and not chosen.resting(state)]
+        held = frozenset(hold.subject for hold in self.world.ledger.holds() if not hold.released)
+        tally.counts["people"] = len(due)
+        self._reconcile(Order(now, lms_window(now), True, switches, held), due, tally)
+
+    def _switches(self, scan: Scan, now: datetime) -> Mapping[str, AccountSwitches]:
+        """The switches of every account; one seen for the first time gets its first values."""
+        known = dict(self.world.ledger.switches())
+        for account in scan.accounts:
+            if account not in known:
+                known[account] = self.first_switches(account)
+                self.world.ledger.set_switches(known[account], "configuration", now)
+        return known
+
+    def _reconcile(self, order: Order, due: Sequence[Due], tally: Tally) -> None:
+        def work(batch: Sequence[Due]) -> None:
+            tally.add(reconcile(self.world, order, batch))
+            if self.progress:
+                self.progress(len(batch))
+
+        self.dispatcher.run(_batches(due, BATCH), work)
+
+    def _hold_what_vanished(self, scan: Scan, now: datetime, tally: Tally) -> frozenset[str]:
+        """The accounts whose untraced deletes are held, as recorded in the state database."""
+        ledger = self.world.ledger
+        found = {
+            vanished.account: vanished
+            for vanished in too_many_vanished(
+                ledger.upcoming(now), scan.sessions, scan.crowd, self.guard.max_share, self.guard.min_sessions
+            )
+        }
+        for hold in ledger.holds():
+            if hold.guard == VANISHED_GUARD and hold.subject not in found:
+                ledger.end_hold(hold.guard, hold.subject, "the reading has recovered", now)
+        for vanished in found.values():
+            ledger.hold(_hold(vanished, now))
+            tally.held += 1
+        return frozenset(hold.subject for hold in ledger.holds() if not hold.released)
+
+
+def lms_window(now: datetime) -> datetime:
+    """From when on sessions are read: 30 days back, so that one moved into the past is still seen, and
+    the same instant all day, so that readings of one day can be compared."""
+    return now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=30)
+
+
+class Chosen:
+    """Who is due in this push, from the two streams, both ordered by person."""
+
+    def __init__(self, world: World, switches: Mapping[str, AccountSwitches], now: datetime) -> None:
+        self._world, self._switches, self._now = world, switches, now
+        self.unmaintained: list[str] = []
+        self.seen = 0
+
+    def who_is_due(self, people: Iterator[Glance], states: Iterator[PersonState]) -> Iterator[Due]:
+        """Those whose digest differs from the one last applied. Both streams are read to their end."""
+        glance = next(people, None)
+        for state in states:
+            while glance is not None and glance.person < state.person:
+                glance = next(people, None)  # nobody's calendar: told by mail
+            digest = glance.digest if glance is not None and glance.person == state.person else ""
+            self.seen += 1
+            if not self.workable(state):
+                if state.maintained:
+                    self.unmaintained.append(state.person)
+            elif digest != state.applied and not self.resting(state):
+                yield Due(state.person, digest)
+        for _ in people:
+            pass  # the counts of the scan are complete only at its end
+
+    def workable(self, state: PersonState) -> bool:
+        """Whether there is a calendar, and it is to be kept."""
+        in_use = state.connection in (ConnectionState.CONNECTED, ConnectionState.SUSPENDED)
+        return in_use and self.eligible(state)
+
+    def resting(self, state: PersonState) -> bool:
+        """Whether something failed here so lately that it is not tried again yet."""
+        return state.retry_at is not None and state.retry_at > self._now
+
+    def eligible(self, state: PersonState) -> bool:
+        """Whether the account's owner and the operator want this calendar kept."""
+        switches = self._switches.get(state.account)
+        if switches is None or mode_of(self._world, switches) is Mode.OBSERVE:
+            return False
+        chosen = switches.people is None or state.person in switches.people
+        return chosen and switches.email_notifications and state.provider in switches.vendors
+
+
+def _hold(vanished: Vanished, now: datetime) -> Hold:
+    count = len(vanished.sessions)
+    why = f"{count} of {vanished.of} sessions still to come vanished from the LMS without trace"
+    return Hold(VANISHED_GUARD, vanished.account, why, now, count)
+
+
+def _batches(due: Sequence[Due], size: int) -> Iterator[Sequence[Due]]:
+    stream = iter(due)
+    while batch := list(islice(stream, size)):
+        yield batch
+
+
+@dataclass
+class Tally:
+    """What happened in a cycle, for its one sentence and for the metrics."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    reports: list[TurnReport] = field(default_factory=list)
+    held: int = 0
+
+    def add(self, reports: Sequence[TurnReport]) -> None:
+        """Count the turns of one batch."""
+        for report in reports:
+            self.counts[report.outcome] += 1
+            self.held += bool(report.held)
+            for done in report.done:
+                self.counts[f"{done.change} {done.result}"] += 1
+        self.reports.extend(report for report in reports if report.error)
+
+    def result(self) -> str:
+        """success, partial (somebody failed) or held."""
+        if any(self.counts[outcome] for outcome in ("failed", "exception", "parked", "skipped")):
+            return "partial"
+        return "held" if self.held else "success"
+
+    def sentence(self, name: str) -> str:
+        """What the daemon thinks, in one line."""
+        parts = [
+            f"{count} {what}" for what, count in sorted(self.counts.items()) if count and what != "people"
+        ]
+        return f"{name}: {self.counts['people']} people; " + (", ".join(parts) or "nothing to do")

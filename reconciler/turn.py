@@ -1,0 +1,386 @@
+"""One person's turn: observe, plan, guard, apply, record. ``reconcile`` is the unit of all work.
+
+What fails stops no more than it must: an event, a calendar, a connection; an unforeseen exception this
+person, this cycle. Only what stops the whole cycle is raised.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from reconciler.apply import Applied, Done, Hand
+from reconciler.diff.guards import Allowed, allow
+from reconciler.diff.plan import Plan, Policy, plan, released
+from reconciler.errors import (
+    CalendarTrouble,
+    ConnectionBroken,
+    CycleError,
+    LeaseLost,
+    MailboxUnavailable,
+    ReauthorizationNeeded,
+    ReconcilerError,
+    Throttled,
+    VendorUnavailable,
+)
+from reconciler.model import (
+    AccountSwitches,
+    ActualEvent,
+    Connection,
+    ConnectionState,
+    Desired,
+    LedgerEntry,
+    Listing,
+    Mode,
+    PersonState,
+    State,
+)
+from reconciler.ports import (
+    Calendar,
+    CalendarProvider,
+    Clock,
+    Due,
+    Lease,
+    Ledger,
+    LmsSource,
+    PersonResult,
+)
+
+log = logging.getLogger(__name__)
+
+LEASE_SECONDS = 120.0
+LISTING_MARGIN = timedelta(days=1)
+"""How far back a listing reaches. What was dragged further back is asked for by id."""
+BASELINE_LIMIT = timedelta(days=7)
+"""A calendar not listed for longer says nothing by what it lacks."""
+SUSPENDED_PROBE = timedelta(hours=6)
+LONGEST_BACK_OFF = timedelta(minutes=15)
+
+_PERHAPS_PRESENT = (State.PENDING, State.LIVE, State.MISSING, State.HELD, State.DISMISSED)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditIntervals:
+    """How often a calendar is looked at, by how near its next session is. ``jitter`` is a share."""
+
+    soon: timedelta = timedelta(minutes=15)
+    fortnight: timedelta = timedelta(hours=4)
+    later: timedelta = timedelta(hours=24)
+    jitter: float = 0.1
+
+    def until_next(self, next_start: datetime, now: datetime, chance: random.Random) -> timedelta:
+        """The time to the next look, spread so that calendars are not all looked at together."""
+        ahead = next_start - now
+        interval = self.later
+        if ahead <= timedelta(hours=48):
+            interval = self.soon
+        elif ahead <= timedelta(days=14):
+            interval = self.fortnight
+        return interval * (1 + self.jitter * (2 * chance.random() - 1))
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything a turn is made with. ``owner`` names this process in leases."""
+
+    lms: LmsSource
+    ledger: Ledger
+    providers: Mapping[str, CalendarProvider]
+    policy: Policy
+    clock: Clock
+    owner: str
+    mode: Mode = Mode.SYNC
+    audits: AuditIntervals = field(default_factory=AuditIntervals)
+    private: bool = False
+    chance: random.Random = field(default_factory=random.Random)
+
+
+class Weather:
+    """Which vendors answer, within one cycle. After three failures in a row and no success since, the
+    rest of the cycle leaves that vendor alone: a slow probe, and nobody else waits for its time-outs."""
+
+    def __init__(self) -> None:
+        self._failures: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def success(self, provider: str) -> None:
+        with self._lock:
+            self._failures[provider] = 0
+
+    def failure(self, provider: str) -> None:
+        with self._lock:
+            self._failures[provider] = self._failures.get(provider, 0) + 1
+
+    def down(self, provider: str) -> bool:
+        return self._failures.get(provider, 0) >= 3
+
+
+@dataclass(frozen=True)
+class Order:
+    """What kind of turn it is. ``audit``: look at the calendar even if nothing has changed.
+
+    ``held``: accounts of which too many sessions have vanished. ``lms_since``: the window in which the
+    LMS is read, the same for the scan and for the turn.
+    """
+
+    now: datetime
+    lms_since: datetime
+    audit: bool
+    switches: Mapping[str, AccountSwitches]
+    held: frozenset[str] = frozenset()
+    weather: Weather = field(default_factory=Weather)
+
+
+@dataclass(frozen=True)
+class TurnReport:
+    """How one turn ended, for counting. ``outcome``: idle, changed, open, parked, failed, throttled, taken
+    (by another process), skipped."""
+
+    person: str
+    provider: str | None
+    outcome: str
+    looked: bool = False
+    done: tuple[Done, ...] = ()
+    planned: Plan | None = None
+    held: int = 0
+    error: str | None = None
+
+
+def reconcile(world: World, order: Order, due: Sequence[Due]) -> list[TurnReport]:
+    """The turn of each of these people; raises only what ends the cycle (``CycleError``)."""
+    expected = {one.person: one.expected for one in due}
+    lease = world.ledger.lease(list(expected), world.owner, LEASE_SECONDS)
+    try:
+        people = [person for person in expected if person in lease]
+        desired = world.lms.read(people, order.lms_since)
+        entries = world.ledger.entries(people)
+        states = world.ledger.states(people)
+        connections = {connection.person: connection for connection in world.ledger.connections(people)}
+        reports = [TurnReport(person, None, "taken") for person in expected if person not in lease]
+        for person in people:
+            turn = Turn(
+                world,
+                order,
+                lease,
+                states.get(person),
+                desired[person],
+                connections.get(person),
+                expected[person],
+            )
+            reports.append(turn.take(entries[person]))
+        return reports
+    finally:
+        world.ledger.give_up(lease)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One person's turn."""
+
+    world: World
+    order: Order
+    lease: Lease
+    state: PersonState | None
+    desired: Desired
+    connection: Connection | None
+    expected: str | None
+
+    @property
+    def person(self) -> str:
+        return self.desired.person_id
+
+    def take(self, entries: Sequence[LedgerEntry]) -> TurnReport:
+        """The whole turn, whatever happens in it."""
+        connection = self.connection
+        if connection is None:
+            self._finish(self.desired.digest, None)
+            return TurnReport(self.person, None, "idle")
+        if self.order.weather.down(connection.provider):
+            return TurnReport(self.person, connection.provider, "skipped")
+        try:
+            report = self._maintain(connection, entries)
+            self.order.weather.success(connection.provider)
+            return report
+        except CycleError:
+            raise
+        except LeaseLost as lost:
+            return self._report(connection, "taken", lost)
+        except Exception as problem:
+            return self._contain(connection, problem)
+
+    # The good case --------------------------------------------------------------------------------
+
+    def _maintain(self, connection: Connection, entries: Sequence[LedgerEntry]) -> TurnReport:
+        world, now = self.world, self.order.now
+        calendar = world.providers[connection.provider].open(connection)
+        look = self.order.audit
+        if needs_baseline(connection, now):
+            world.ledger.begin_baseline(self.lease, connection, now)
+            entries, look = released(entries), True
+        planned, allowed, looked = self._decide(connection, calendar, entries, look)
+        hand = Hand(
+            installation=world.policy.installation,
+            connection=connection,
+            calendar=calendar,
+            ledger=world.ledger,
+            lease=self.lease,
+            clock=world.clock,
+            private=world.private,
+        )
+        applied = hand.apply(allowed.changes)
+        if applied.look_again:
+            entries = world.ledger.entries([self.person])[self.person]
+            planned, allowed, looked = self._decide(connection, calendar, entries, look=True)
+            again = hand.apply(allowed.changes)
+            applied = Applied(applied.done + again.done, open=again.open)
+        if looked and connection.state is ConnectionState.SUSPENDED:
+            world.ledger.set_connection_state(
+                connection, ConnectionState.CONNECTED, "the mailbox answers again", now
+            )
+        settled = allowed.whole and not (planned.waiting or applied.open)
+        self._finish(self.desired.digest if settled else None, self._next_audit(planned, entries))
+        outcome = "open" if not settled else ("changed" if applied.done else "idle")
+        return TurnReport(
+            self.person,
+            connection.provider,
+            outcome,
+            looked,
+            tuple(applied.done),
+            planned,
+            len(allowed.held),
+        )
+
+    def _decide(
+        self, connection: Connection, calendar: Calendar, entries: Sequence[LedgerEntry], look: bool
+    ) -> tuple[Plan, Allowed, bool]:
+        """Observe as much as is needed, plan, and let the guards see it."""
+        desired = same_human(self.desired, connection)
+        policy, now = self.world.policy, self.order.now
+        planned = plan(desired, entries, None, policy, now)
+        if look or planned.look:
+            look = True
+            listing = observe(calendar, entries, now)
+            planned = plan(desired, entries, listing, policy, now)
+            self.world.ledger.listed(self.lease, connection, now)
+            seen = self.world.ledger.sight(self.lease, self.person, planned.surplus, now)
+            before = [event_id for event_id, first in seen.items() if first < now]
+            if before:
+                planned = plan(desired, entries, listing, policy, now, before)
+        return planned, self._guard(connection, planned), look
+
+    def _guard(self, connection: Connection, planned: Plan) -> Allowed:
+        return allow(
+            planned,
+            mode_of(self.world, self.order.switches.get(connection.account)),
+            account_held=connection.account in self.order.held,
+            may_delete=self.desired.digest == self._confirmed_digest(),
+        )
+
+    def _confirmed_digest(self) -> str | None:
+        """What this reading must be for a delete to be based on it: what the scan saw a moment ago, or,
+        where there was none, what has been applied before."""
+        if self.expected is not None:
+            return self.expected
+        return self.state.applied if self.state else None
+
+    def _next_audit(self, planned: Plan, entries: Sequence[LedgerEntry]) -> datetime | None:
+        now = self.order.now
+        ahead = [entry.starts for entry in entries if entry.state in _PERHAPS_PRESENT and entry.ends > now]
+        starts = [*ahead, planned.next_start] if planned.next_start else ahead
+        if not starts:
+            return None
+        return now + self.world.audits.until_next(min(starts), now, self.world.chance)
+
+    # The bad cases --------------------------------------------------------------------------------
+
+    def _contain(self, connection: Connection, problem: Exception) -> TurnReport:
+        now, ledger = self.order.now, self.world.ledger
+        retry_at: datetime | None = self._back_off()
+        attempts, outcome = self._attempts(), "failed"
+        match problem:
+            case Throttled():
+                retry_at, attempts = now + timedelta(seconds=problem.retry_after), attempts - 1
+                outcome = "throttled"
+            case ReauthorizationNeeded():
+                ledger.set_connection_state(connection, ConnectionState.REAUTHORIZE, problem.what, now)
+                retry_at, outcome = None, "parked"
+            case MailboxUnavailable():
+                ledger.set_connection_state(connection, ConnectionState.SUSPENDED, problem.what, now)
+                retry_at, outcome = now + SUSPENDED_PROBE, "parked"
+            case VendorUnavailable():
+                self.order.weather.failure(connection.provider)
+                # The vendor, not this calendar: the next cycle may try again at once.
+                retry_at = None if self.order.weather.down(connection.provider) else retry_at
+            case CalendarTrouble() | ConnectionBroken() | ReconcilerError():
+                pass
+            case _:
+                outcome = "exception"
+                log.exception("unforeseen, contained: person %s, this cycle only", self.person)
+        audit = self.state.next_audit if self.state else None
+        try:
+            self._finish(None, audit, attempts, retry_at, str(problem)[:500])
+        except LeaseLost as lost:
+            return self._report(connection, "taken", lost)
+        return self._report(connection, outcome, problem)
+
+    def _report(self, connection: Connection, outcome: str, problem: Exception) -> TurnReport:
+        return TurnReport(self.person, connection.provider, outcome, error=str(problem))
+
+    def _attempts(self) -> int:
+        return (self.state.attempts if self.state else 0) + 1
+
+    def _back_off(self) -> datetime:
+        return self.order.now + min(timedelta(minutes=2 ** min(self._attempts(), 10)), LONGEST_BACK_OFF)
+
+    def _finish(
+        self,
+        applied: str | None,
+        next_audit: datetime | None,
+        attempts: int = 0,
+        retry_at: datetime | None = None,
+        last_error: str | None = None,
+    ) -> None:
+        result = PersonResult(applied, next_audit, attempts, retry_at, last_error)
+        self.world.ledger.finish(self.lease, self.person, result, self.order.now)
+
+
+# What a turn and a preview share ------------------------------------------------------------------
+
+
+def observe(calendar: Calendar, entries: Collection[LedgerEntry], now: datetime) -> Listing:
+    """The default calendar, whole, and by id the events of ours that lie in another one."""
+    listing = calendar.listing(now - LISTING_MARGIN)
+    seen = {event.event_id for event in listing.events}
+    elsewhere: list[ActualEvent] = []
+    for entry in entries:
+        if entry.state not in _PERHAPS_PRESENT or entry.event_id is None or entry.event_id in seen:
+            continue
+        if entry.calendar_id is None or entry.calendar_id == listing.calendar_id or entry.ends <= now:
+            continue
+        event = calendar.get(entry.event_id, entry.calendar_id)
+        if event is not None:
+            elsewhere.append(event)
+    return replace(listing, events=(*listing.events, *elsewhere)) if elsewhere else listing
+
+
+def needs_baseline(connection: Connection, now: datetime) -> bool:
+    """Whether what the calendar lacks proves nothing, because nobody has looked for too long."""
+    if connection.baseline_since is None:
+        return True
+    return connection.listed_at is not None and now - connection.listed_at > BASELINE_LIMIT
+
+
+def same_human(desired: Desired, connection: Connection) -> Desired:
+    """Nothing is desired here for somebody else to whom the LMS has given this person's id."""
+    if desired.person is not None and desired.person.identity != connection.identity:
+        return Desired(desired.person_id, None, digest=desired.digest)
+    return desired
+
+
+def mode_of(world: World, switches: AccountSwitches | None) -> Mode:
+    """The stricter of the whole's mode and the account's."""
+    return world.mode.stricter(switches.mode) if switches else Mode.OBSERVE

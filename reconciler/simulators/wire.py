@@ -301,7 +301,7 @@ class Served:
         self._server, self._connections = listen(simulator, context, port)
         scheme = "https" if certificates else "http"
         self.url = f"{scheme}://localhost:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

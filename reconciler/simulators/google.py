@@ -121,6 +121,12 @@ class GoogleSimulator(Simulator):
         with self.lock:
             return self._consent.decide(asked, mailbox, ticked, allow).headers["Location"]
 
+    def expire_sync_tokens(self, mailbox: str) -> None:
+        """No sync token given so far for the account's calendars is good any longer."""
+        with self.lock:
+            for calendar_id in self.store.accounts[mailbox].calendars:
+                self.store.calendars[calendar_id].expire_sync_tokens()
+
     def foreign_events_shown(self) -> list[ForeignEvent]:
         return list(self._foreign)
 
@@ -158,7 +164,9 @@ class GoogleSimulator(Simulator):
         with self.lock:
             if endpoint in ("token", "revoke_token"):
                 return endpoint.removesuffix("_token"), self._authority.whose(request)
-        return ("auth" if endpoint == "decision" else endpoint), request.values.get("account")
+        return ("auth" if endpoint == "decision" else endpoint), request.values.get(
+            "account", request.args.get("login_hint")
+        )
 
     def error(self, status: int, reason: str | None, message: str = "") -> Response:
         return standard(status, reason).response()
@@ -209,14 +217,14 @@ class GoogleSimulator(Simulator):
                 whole = answer(visit)
                 if whole is None:
                     return Response(status=204)
+                if call.request.headers.get("If-None-Match") == whole["etag"] and not visit.writes:
+                    return Response(status=304)
                 resource = select(whole, fields, kind)
                 if kind == "events":
                     self._note_foreign(visit, resource, whole)
                 response = json_response(resource)
                 response.headers["ETag"] = whole["etag"]
                 return response
-            except events.NotModified:
-                return Response(status=304)
             except GoogleError as refusal:
                 return refusal.response()
 
@@ -226,16 +234,13 @@ class GoogleSimulator(Simulator):
             raise standard(401)
         if not token.scopes & method.scopes:
             raise GoogleError(403, "insufficientPermissions", f"calendar.v3.{method.name}")
-        self.quota.charge(self._payer(call, token), method.units, self.clock.now())
+        units = self.switches.patch_units if call.endpoint == "events_patch" else 1
+        self.quota.charge(_payer(call, token), units, self.clock.now())
         fault = call.fault
         if fault is not None and fault.kind == "dead_mailbox":
             raise standard(403 if fault.status == 403 else 404, fault.reason)
         account = self.store.accounts[token.mailbox]
         return Visit(self.store, self.switches, account, token.scopes, call, self.clock.now())
-
-    def _payer(self, call: Call, token: AccessToken) -> str:
-        """Delegated requests are charged to the service account unless they name a ``quotaUser``."""
-        return call.request.args.get("quotaUser", "")[:40] or token.charged_to
 
     def _note_foreign(self, visit: Visit, shown: dict[str, Any], whole: dict[str, Any]) -> None:
         if shown.get("items") and "privateExtendedProperty" not in visit.args:
@@ -314,6 +319,11 @@ class GoogleSimulator(Simulator):
 def _bearer(request: Request) -> str:
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     return token if kind.lower() == "bearer" else ""
+
+
+def _payer(call: Call, token: AccessToken) -> str:
+    """Delegated requests are charged to the service account unless they name a ``quotaUser``."""
+    return call.request.args.get("quotaUser", "")[:40] or token.charged_to
 
 
 def _as_get(environ: type_environ) -> None:

@@ -14,7 +14,7 @@ from reconciler.simulators.google_series import rule_of
 from reconciler.simulators.google_store import ID_ALPHABET, GoogleSwitches, StoredEvent
 from reconciler.simulators.google_times import Moment, parse_moment
 
-_TEXTS = ("summary", "description", "location", "colorId", "transparency", "visibility", "eventLabelId")
+_TEXTS = ("summary", "description", "location", "colorId", "transparency", "visibility")
 _FLAGS = ("anyoneCanAddSelf", "guestsCanInviteOthers", "guestsCanModify", "guestsCanSeeOtherGuests")
 _OTHER = ("attendees", "extendedProperties", "recurrence", "reminders", "source", "eventType")
 _WRITABLE = {*_TEXTS, *_FLAGS, *_OTHER}
@@ -54,7 +54,7 @@ def parse_json(text: bytes) -> dict[str, Any]:
     return body
 
 
-def checked_ids(body: dict[str, Any]) -> tuple[str | None, str | None]:
+def checked_ids(body: dict[str, Any], switches: GoogleSwitches) -> tuple[str | None, str | None]:
     """The id or the iCalUID that an insert may choose, not both."""
     event_id, ical_uid = body.get("id"), body.get("iCalUID")
     if event_id is None:
@@ -62,7 +62,7 @@ def checked_ids(body: dict[str, Any]) -> tuple[str | None, str | None]:
     if ical_uid is not None:
         raise invalid("Only one of id and iCalUID may be given.")
     known = isinstance(event_id, str) and 5 <= len(event_id) <= 1024
-    if not known or any(letter not in ID_ALPHABET for letter in event_id):
+    if switches.client_ids_refused or not known or any(letter not in ID_ALPHABET for letter in event_id):
         raise invalid("Invalid resource id value.")
     return event_id, None
 
@@ -78,6 +78,8 @@ def draft(body: dict[str, Any], switches: GoogleSwitches) -> Draft:
         raise empty_range("endTime")
     fields = {name: body[name] for name in body.keys() & _WRITABLE if body[name] is not None}
     _check_texts(fields)
+    _cut(fields, "summary", switches.longest_summary)
+    _cut(fields, "description", switches.longest_description)
     _check_reminders(fields.get("reminders", {}))
     _check_source(fields.get("source", {}))
     _check_recurrence(fields.get("recurrence"), start)
@@ -143,6 +145,11 @@ def _check_texts(fields: dict[str, Any]) -> None:
             raise invalid(f"Invalid value for: {value} is not a valid value")
         if value == "":
             del fields[name]
+
+
+def _cut(fields: dict[str, Any], name: str, longest: int | None) -> None:
+    if name in fields:
+        fields[name] = fields[name][:longest]
 
 
 def _check_reminders(reminders: Any) -> None:

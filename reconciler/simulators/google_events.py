@@ -27,25 +27,18 @@ from reconciler.simulators.google_visit import Visit, seal, unseal
 Resource = dict[str, Any]
 
 
-class NotModified(Exception):
-    """304: the caller has this version already."""
-
-
 def get_event(visit: Visit) -> Resource:
     calendar = visit.calendar()
     event_id = str(visit.call.args["event_id"])
     if event_id not in calendar.events and "_" in event_id:
         return _instance(visit, calendar, event_id)
     event = _found(visit, calendar)
-    known = visit.call.request.headers.get("If-None-Match")
-    if known in (event.etag, "*"):
-        raise NotModified
     return rendered(event, calendar, visit.zone(), visit.switches)
 
 
 def insert_event(visit: Visit) -> Resource:
     calendar, body = visit.calendar(), parse_json(visit.call.request.get_data())
-    event_id, ical_uid = checked_ids(body)
+    event_id, ical_uid = checked_ids(body, visit.switches)
     made = draft(body, visit.switches)
     _check_guests(visit, made)
     there = calendar.events.get(event_id) if event_id else None
@@ -101,6 +94,8 @@ def move_event(visit: Visit) -> Resource:
         raise standard(400, "malformed", "Only default events can be moved.")
     if target is calendar:
         raise invalid("Cannot move an event to the calendar it is in.")
+    if event.id in target.events and not target.events[event.id].cancelled:
+        raise standard(409)
     _check_version(visit, event)
     visit.store.move(event, calendar, target, visit.now, visit.switches.tombstones_of_moved_bare)
     return rendered(target.events[event.id], target, visit.zone(), visit.switches)
@@ -118,6 +113,8 @@ def list_calendars(visit: Visit) -> Resource:
     """The caller's calendar list; 100 entries a page, at most 250."""
     account, size = visit.account, visit.number("maxResults", 100, 250)
     ids = [one for one in account.calendars if one in visit.store.calendars]
+    if not visit.flag("showHidden"):
+        ids = [one for one in ids if one not in account.hidden]
     role = visit.args.get("minAccessRole")
     if role is not None:
         ids = [one for one in ids if _at_least(account.calendars[one], role)]
@@ -138,6 +135,8 @@ def _entry(calendar: Calendar, account: Account) -> Resource:
         "summary": calendar.summary, "timeZone": calendar.zone, "colorId": "14", "selected": True,
         "accessRole": account.calendars[calendar.id], "defaultReminders": [],
     }  # fmt: skip
+    if calendar.id in account.hidden:
+        entry |= {"hidden": True, "selected": False}
     return entry | {"primary": True} if calendar.id == account.mailbox else entry
 
 

@@ -90,7 +90,8 @@ def _since(visit: Visit, calendar: Calendar) -> int | None:
         raise GoogleError(400, "badRequest", "Sync token requires that deleted events are shown.")
     token = unseal(given)
     if token is None or token.get("c") != calendar.id or token["r"] < calendar.purged_revision:
-        raise standard(410, "fullSyncRequired")
+        named = visit.switches.full_sync_reason_named
+        raise standard(410, "fullSyncRequired") if named else standard(410, "gone", "Gone")
     if token["p"] != visit.digest(*_SAME_IN_SYNC):
         raise GoogleError(400, "badRequest", "Query parameters differ from those of the initial sync.")
     revision: int = token["r"]
@@ -157,10 +158,11 @@ class _Wanted:
                 self.settled = min(self.settled, event.revision - 1)
                 continue
             times = (one for one in occurrences(event, self._calendar) if self._in_window(one))
-            for one in times:
-                yield self._key(one), one
-                if not self._single:
-                    break
+            if self._single:
+                yield from ((self._key(one), one) for one in times)
+            elif next(times, None) is not None:
+                whole = Occurrence(event, 0, event.start, event.end, single=True)
+                yield self._key(whole), whole
 
     def _takes(self, event: StoredEvent) -> bool:
         args = self._visit.args

@@ -110,6 +110,11 @@ class Owner:
         with self._lock:
             return self._store.add_calendar(mailbox, summary).id
 
+    def hide_calendar(self, mailbox: str, calendar: str) -> None:
+        """Out of their list of calendars; its events are still there for who asks by its id."""
+        with self._lock:
+            self._store.accounts[mailbox].hidden.add(calendar)
+
     def delete_calendar(self, mailbox: str, calendar: str) -> None:
         """One of their secondary calendars, with all that is in it."""
         with self._lock:

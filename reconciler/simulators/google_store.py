@@ -37,6 +37,9 @@ class GoogleSwitches:
     ``page_ceiling``: a page never holds more, whatever was asked; ``empty_page_first``: every list
     begins with an empty page. ``read_only_fields_refused``: ``created`` or ``updated`` in a body is
     refused. ``tombstones_of_moved_bare``: a moved event leaves an id and nothing else.
+    ``client_ids_refused``: an insert may not choose its id at all. ``longest_summary`` and
+    ``longest_description``: characters, cut without a word. ``patch_units``: what a PATCH costs of
+    the quota. ``full_sync_reason_named``: a 410 for a sync token says ``fullSyncRequired``.
     """
 
     collisions: Literal["detected", "overwrites", "doubled"] = "detected"
@@ -52,6 +55,11 @@ class GoogleSwitches:
     empty_page_first: bool = False
     read_only_fields_refused: bool = True
     tombstones_of_moved_bare: bool = True
+    client_ids_refused: bool = False
+    longest_summary: int | None = None
+    longest_description: int | None = None
+    patch_units: int = 3
+    full_sync_reason_named: bool = True
 
 
 @dataclass
@@ -135,6 +143,10 @@ class Calendar:
             if not ids:
                 self._by_property.pop(pair, None)
 
+    def expire_sync_tokens(self) -> None:
+        self.revision += 1
+        self.purged_revision = self.revision
+
     def purge(self) -> int:
         """Tombstones disappear, and with them the sync tokens that have not reported them."""
         gone = [event for event in self.events.values() if event.cancelled]
@@ -155,6 +167,7 @@ class Account:
     zone: str
     calendars: dict[str, Role]
     service: bool = False
+    hidden: set[str] = field(default_factory=set)
 
 
 class GoogleStore:

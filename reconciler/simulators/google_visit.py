@@ -29,17 +29,17 @@ _READ_EVENTS = _scopes(
     "calendar.readonly"
 )
 _WRITE_EVENTS = _scopes("calendar calendar.app.created calendar.events calendar.events.owned")
+_OWNED = _scopes("calendar.events.owned calendar.events.owned.readonly")
 APP_CREATED = _SCOPE + "calendar.app.created"
 
 
 @dataclass(frozen=True)
 class Method:
-    """A method of the API: its name in Google's logs, the operation it counts as, scopes, cost in units."""
+    """A method of the API: its name in Google's logs, the operation it counts as, the scopes it takes."""
 
     name: str
     operation: str
     scopes: frozenset[str]
-    units: int = 1
     writes: bool = False
 
 
@@ -48,7 +48,7 @@ METHODS = {
     "events_get": Method("Events.Get", "get", _READ_EVENTS),
     "events_insert": Method("Events.Insert", "create", _WRITE_EVENTS, writes=True),
     "events_update": Method("Events.Update", "update", _WRITE_EVENTS, writes=True),
-    "events_patch": Method("Events.Patch", "update", _WRITE_EVENTS, units=3, writes=True),
+    "events_patch": Method("Events.Patch", "update", _WRITE_EVENTS, writes=True),
     "events_delete": Method("Events.Delete", "delete", _WRITE_EVENTS, writes=True),
     "events_move": Method("Events.Move", "move", _WRITE_EVENTS - {APP_CREATED}, writes=True),
     "calendar_list": Method(
@@ -76,6 +76,10 @@ class Visit:
     now: datetime
 
     @property
+    def writes(self) -> bool:
+        return METHODS[self.call.endpoint].writes
+
+    @property
     def args(self) -> MultiDict[str, str]:
         return self.call.request.args
 
@@ -83,9 +87,12 @@ class Visit:
         """The calendar in the path, or the named one, as far as this caller may reach it."""
         calendar = self.store.calendar(self.account, name or str(self.call.args["calendar_id"]))
         method = METHODS[self.call.endpoint]
-        if self.scopes & method.scopes == {APP_CREATED} and not calendar.made_by_app:
+        role, granted = self.account.calendars[calendar.id], self.scopes & method.scopes
+        if granted <= {APP_CREATED} and not calendar.made_by_app:
             raise standard(404, message="Not Found")
-        if method.writes and self.account.calendars[calendar.id] not in ("writer", "owner"):
+        if granted <= {APP_CREATED, *_OWNED} and role != "owner":
+            raise standard(404, message="Not Found")
+        if method.writes and role not in ("writer", "owner"):
             raise standard(403, "requiredAccessLevel")
         return calendar
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -10,11 +10,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from reconciler.ledger.audit import AuditLine, write_audit
-from reconciler.ledger.database import STREAM, Database, upsert
+from reconciler.ledger.database import STREAM, Database, chunks, upsert
 from reconciler.ledger.rows import columns_of_switches, person_state_of, switches_of
 from reconciler.ledger.tables import account, person_state, serving
 from reconciler.ledger.tables import connection as connections
-from reconciler.model import AccountSwitches, PersonState
+from reconciler.model import AccountSwitches, ConnectionState, PersonState
 
 
 class People:
@@ -54,16 +54,27 @@ class People:
             yield map(person_state_of, rows)
 
     def due(self, now: datetime, limit: int) -> Sequence[PersonState]:
-        """Those whose audit is due and who are not backed off, nearest first."""
+        """Those with a connection in use whose audit is due and who are not backed off, nearest first."""
         state = person_state.c
+        in_use = [ConnectionState.CONNECTED.value, ConnectionState.SUSPENDED.value]
         statement = (
             _with_connection()
             .where(state.next_audit <= now, sa.or_(state.retry_at.is_(None), state.retry_at <= now))
+            .where(connections.c.state.in_(in_use))
             .order_by(state.next_audit, state.person)
             .limit(limit)
         )
         with self._database.reading() as connection:
             return [person_state_of(row) for row in connection.execute(statement)]
+
+    def states(self, people: Collection[str]) -> Mapping[str, PersonState]:
+        """Where these people stand; those we keep no state of are left out."""
+        found: dict[str, PersonState] = {}
+        with self._database.reading() as connection:
+            for some in chunks(people):
+                rows = connection.execute(_with_connection().where(person_state.c.person.in_(some)))
+                found.update((row.person, person_state_of(row)) for row in rows)
+        return found
 
 
 def _with_connection() -> sa.Select[Any]:

@@ -1,0 +1,27 @@
+"""YAML -> typed, frozen settings; every problem at once, with its place in the file."""
+
+from reconciler.settings.databases import Lms, LmsAdapter, MoodleOptions, ReferenceOptions, State
+from reconciler.settings.loading import load, needs_restart
+from reconciler.settings.sections import AccountDefaults, MultiDay, Settings, UnregisterMode, Visibility
+from reconciler.settings.values import Listen, SecretFile
+from reconciler.settings.vendors import Cloud, Google, Microsoft
+
+__all__ = [
+    "AccountDefaults",
+    "Cloud",
+    "Google",
+    "Listen",
+    "Lms",
+    "LmsAdapter",
+    "Microsoft",
+    "MoodleOptions",
+    "MultiDay",
+    "ReferenceOptions",
+    "SecretFile",
+    "Settings",
+    "State",
+    "UnregisterMode",
+    "Visibility",
+    "load",
+    "needs_restart",
+]

@@ -1,0 +1,19 @@
+"""For all tests: how hard Hypothesis tries, and where the builders are found.
+
+Lying in ``tests/`` it also puts that directory on the path, for ``from support.builders import ...``.
+
+Profiles: ``ci``, the default, gives the same examples at every run; ``search`` looks for new ones, for
+as long as one likes to wait (``HYPOTHESIS_PROFILE=search``).
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "ci", derandomize=True, deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("search", deadline=None, max_examples=5_000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))

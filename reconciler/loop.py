@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import TypeVar
 
-from reconciler.diff.guards import Vanished, too_many_vanished
+from reconciler.diff.guards import DeleteGuard, Vanished, too_many_vanished
 from reconciler.errors import CycleError
 from reconciler.model import AccountSwitches, ConnectionState, Mode, PersonState
 from reconciler.ports import Dispatcher, Due, Glance, Hold, Run, Scan
@@ -26,14 +27,6 @@ BATCH = 50
 MOST_AUDITS = 5_000
 """Calendars looked at in one audit cycle at most; the rest are due again in the next."""
 VANISHED_GUARD = "vanished-sessions"
-
-
-@dataclass(frozen=True)
-class DeleteGuard:
-    """When sessions that vanished without trace are held instead of deleted."""
-
-    max_share: float = 0.30
-    min_sessions: int = 5
 
 
 @dataclass(frozen=True)
@@ -109,16 +102,14 @@ class Loop:
             if self.progress:
                 self.progress(len(batch))
 
-        self.dispatcher.run(_batches(due, BATCH), work)
+        self.dispatcher.run(batches(due), work)
 
     def _hold_what_vanished(self, scan: Scan, now: datetime, tally: Tally) -> frozenset[str]:
         """The accounts whose untraced deletes are held, as recorded in the state database."""
         ledger = self.world.ledger
         found = {
             vanished.account: vanished
-            for vanished in too_many_vanished(
-                ledger.upcoming(now), scan.sessions, scan.crowd, self.guard.max_share, self.guard.min_sessions
-            )
+            for vanished in too_many_vanished(ledger.upcoming(now), scan.sessions, scan.crowd, self.guard)
         }
         for hold in ledger.holds():
             if hold.guard == VANISHED_GUARD and hold.subject not in found:
@@ -183,8 +174,12 @@ def _hold(vanished: Vanished, now: datetime) -> Hold:
     return Hold(VANISHED_GUARD, vanished.account, why, now, count)
 
 
-def _batches(due: Sequence[Due], size: int) -> Iterator[Sequence[Due]]:
-    stream = iter(due)
+Item = TypeVar("Item")
+
+
+def batches(items: Sequence[Item], size: int = BATCH) -> Iterator[Sequence[Item]]:
+    """The items, so many at a time."""
+    stream = iter(items)
     while batch := list(islice(stream, size)):
         yield batch
 

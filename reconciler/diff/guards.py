@@ -48,6 +48,14 @@ def allow(plan: Plan, mode: Mode, account_held: bool, may_delete: bool) -> Allow
 
 
 @dataclass(frozen=True, slots=True)
+class DeleteGuard:
+    """When sessions that vanished without trace are held instead of deleted."""
+
+    max_share: float = 0.30
+    min_sessions: int = 5
+
+
+@dataclass(frozen=True, slots=True)
 class Vanished:
     """Sessions of one account that have events of ours and of which the LMS shows no trace."""
 
@@ -60,8 +68,7 @@ def too_many_vanished(
     upcoming: Mapping[str, Mapping[str, int]],
     present: Mapping[str, Collection[str]],
     crowd: Mapping[str, int],
-    max_share: float,
-    min_sessions: int,
+    guard: DeleteGuard,
 ) -> list[Vanished]:
     """The accounts of which too many sessions have vanished without trace at once.
 
@@ -78,6 +85,6 @@ def too_many_vanished(
             for session, people in sessions.items()
             if session not in known or (people >= 2 and not crowd.get(session))
         )
-        if len(vanished) >= min_sessions and len(vanished) > max_share * len(sessions):
+        if len(vanished) >= guard.min_sessions and len(vanished) > guard.max_share * len(sessions):
             found.append(Vanished(account, vanished, len(sessions)))
     return found

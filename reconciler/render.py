@@ -25,7 +25,7 @@ class PersonPlan:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One change as it is printed. ``fate``: ``will`` happen, ``held`` by a guard, ``left out`` by the mode."""
+    """One change as printed. ``fate``: it ``will`` happen, is ``held`` by a guard, or ``left out`` by mode."""
 
     fate: str
     change: str
@@ -96,7 +96,7 @@ def as_markdown(plans: Sequence[PersonPlan]) -> str:
         for line in lines_of(plan)
     ]
     errors = [f"- person {plan.person}: {plan.error}" for plan in plans if plan.error]
-    return "\n".join([*head, *rows, *([""] + errors if errors else []), "", summary(plans)])
+    return "\n".join([*head, *rows, *(["", *errors] if errors else []), "", summary(plans)])
 
 
 def as_json(plans: Sequence[PersonPlan]) -> str:

@@ -25,7 +25,7 @@ class PersonPlan:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One change as printed. ``fate``: it ``will`` happen, is ``held`` by a guard, or ``left out`` by mode."""
+    """One change as printed. ``fate``: it ``will`` happen, is ``held`` by a guard, or ``left out``."""
 
     fate: str
     change: str

@@ -17,11 +17,13 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Protocol
+from weakref import WeakValueDictionary
 from zlib import crc32
 
 from limits import RateLimitItem, RateLimitItemPerSecond
@@ -188,6 +190,28 @@ class Throttle:
 
     def _scope(self, kind: str, person: str | None) -> str:
         return self.provider if kind == "project" else f"{self.provider}/{person}"
+
+
+class AtOnce:
+    """At most so many requests of one person in flight, over all threads of this program.
+
+    For vendors that limit this beside the rate; more wait for their turn.
+    """
+
+    def __init__(self, requests: int) -> None:
+        self._requests = requests
+        self._gates: WeakValueDictionary[str, threading.BoundedSemaphore] = WeakValueDictionary()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def through(self, person: str) -> Iterator[None]:
+        """Hold one of the person's places for the duration."""
+        with self._lock:
+            gate = self._gates.get(person)
+            if gate is None:
+                gate = self._gates[person] = threading.BoundedSemaphore(self._requests)
+        with gate:
+            yield
 
 
 def _item(quota: Quota, share: float) -> RateLimitItem:

@@ -1,0 +1,1 @@
+"""Microsoft 365 and Outlook.com calendars, through Microsoft Graph v1.0."""

@@ -1,6 +1,4 @@
-"""For all tests: how hard Hypothesis tries, and where the builders are found.
-
-Lying in ``tests/`` it also puts that directory on the path, for ``from support.builders import ...``.
+"""For all tests: how hard Hypothesis tries.
 
 Profiles: ``ci``, the default, gives the same examples at every run; ``search`` looks for new ones, for
 as long as one likes to wait (``HYPOTHESIS_PROFILE=search``).

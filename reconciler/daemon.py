@@ -83,9 +83,7 @@ class Daemon:
             seconds = tick.every.total_seconds()
             self._scheduler.add_job(
                 tick.run,
-                IntervalTrigger(
-                    seconds=seconds, jitter=seconds * self._jitter * random.random(), timezone=UTC
-                ),
+                IntervalTrigger(seconds=seconds, jitter=seconds * self._jitter, timezone=UTC),
                 id=tick.name,
                 next_run_time=now + tick.first,
                 replace_existing=True,

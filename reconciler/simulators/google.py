@@ -46,6 +46,19 @@ EVENT_SCOPES = ("https://www.googleapis.com/auth/calendar.events",)
 _V3 = "/calendar/v3"
 _EVENTS = f"{_V3}/calendars/<calendar_id>/events"
 
+_Answer = Callable[[Visit], dict[str, Any] | None]
+_ANSWERS: dict[str, tuple[str, _Answer]] = {
+    "events_list": ("events", list_events),
+    "events_get": ("event", events.get_event),
+    "events_insert": ("event", events.insert_event),
+    "events_update": ("event", events.update_event),
+    "events_patch": ("event", events.patch_event),
+    "events_delete": ("event", events.delete_event),
+    "events_move": ("event", events.move_event),
+    "calendars_get": ("calendar", events.get_calendar),
+    "calendar_list": ("calendarList", events.list_calendars),
+}
+
 
 @dataclass(frozen=True)
 class ForeignEvent:
@@ -76,10 +89,12 @@ class GoogleSimulator(Simulator):
 
     # what tests and the demo call -------------------------------------------------------------
     def add_account(self, mailbox: str, zone: str = "UTC") -> Account:
+        """An account with its own calendar in an IANA zone; a known one is given back unchanged."""
         with self.lock:
             return self.store.add_account(mailbox, zone)
 
     def add_calendar(self, mailbox: str, summary: str, *, made_by_app: bool = False) -> Calendar:
+        """A secondary calendar; ``made_by_app``: as if made through the API by this client."""
         with self.lock:
             return self.store.add_calendar(mailbox, summary, made_by_app=made_by_app)
 
@@ -99,10 +114,12 @@ class GoogleSimulator(Simulator):
     def issue_refresh_token(
         self, mailbox: str, scopes: Iterable[str] = EVENT_SCOPES, client_id: str = CLIENT.id
     ) -> str:
+        """A live refresh token, as if the consent page had been gone through."""
         with self.lock:
             return self.grants.refresh_token(mailbox, client_id, scopes)
 
     def issue_access_token(self, mailbox: str, scopes: Iterable[str] = EVENT_SCOPES) -> str:
+        """A live access token; it ends with the consent and with its hour."""
         with self.lock:
             consent = self.grants.consent(mailbox, CLIENT.id)
             return self.grants.access_token(mailbox, scopes, consent=consent)
@@ -128,10 +145,12 @@ class GoogleSimulator(Simulator):
                 self.store.calendars[calendar_id].expire_sync_tokens()
 
     def foreign_events_shown(self) -> list[ForeignEvent]:
+        """Every event shown so far that bore no property asked for and was not named by id."""
         return list(self._foreign)
 
     # the simulator's side of the wire ---------------------------------------------------------
     def rules(self) -> Iterable[Rule]:
+        """Google's paths."""
         yield Rule(_EVENTS, endpoint="events_list", methods=["GET"])
         yield Rule(_EVENTS, endpoint="events_insert", methods=["POST"])
         for method, endpoint in (("GET", "get"), ("PUT", "update"), ("PATCH", "patch"), ("DELETE", "delete")):
@@ -147,17 +166,20 @@ class GoogleSimulator(Simulator):
             yield Rule(path, endpoint="certs", methods=["GET"])
 
     def control_rules(self) -> Iterable[Rule]:
+        """See the table above."""
         for name in ("accounts", "owner", "purge", "tokens", "revoke"):
             yield Rule(f"/_sim/{name}", endpoint=f"control_{name}", methods=["POST"])
         for name in ("calendar", "foreign"):
             yield Rule(f"/_sim/{name}", endpoint=f"control_{name}", methods=["GET"])
 
     def __call__(self, environ: type_environ, start_response: Any) -> Iterable[bytes]:
+        """WSGI; a GET that came as a POST is turned back first."""
         if environ.get("HTTP_X_HTTP_METHOD_OVERRIDE") == "GET" and environ["REQUEST_METHOD"] == "POST":
             _as_get(environ)
         return super().__call__(environ, start_response)
 
     def identify(self, request: Request, endpoint: str, args: dict[str, Any]) -> tuple[str, str | None]:
+        """The account is told by the bearer token, live or not; by the grant at the token endpoint."""
         if endpoint in METHODS:
             token = self.grants.known_access(_bearer(request))
             return METHODS[endpoint].operation, token.mailbox if token else None
@@ -169,9 +191,11 @@ class GoogleSimulator(Simulator):
         )
 
     def error(self, status: int, reason: str | None, message: str = "") -> Response:
+        """Calendar's envelope, or the front end's for what concerns tokens and scopes."""
         return standard(status, reason).response()
 
     def fault_answer(self, call: Call, fault: Fault) -> Response:
+        """The token endpoint refuses in OAuth's format."""
         if call.operation not in ("token", "revoke"):
             return self.error(fault.status, fault.reason)
         usual = {400: "invalid_grant", 401: "invalid_client"}.get(fault.status, "internal_failure")
@@ -180,53 +204,32 @@ class GoogleSimulator(Simulator):
         return OAuthError(fault.status, reason, words).response()
 
     # Calendar -----------------------------------------------------------------------------------
-    def events_list(self, call: Call) -> Response:
-        return self._calendar(call, "events", list_events)
-
-    def events_get(self, call: Call) -> Response:
-        return self._calendar(call, "event", events.get_event)
-
-    def events_insert(self, call: Call) -> Response:
-        return self._calendar(call, "event", events.insert_event)
-
-    def events_update(self, call: Call) -> Response:
-        return self._calendar(call, "event", events.update_event)
-
-    def events_patch(self, call: Call) -> Response:
-        return self._calendar(call, "event", events.patch_event)
-
-    def events_delete(self, call: Call) -> Response:
-        return self._calendar(call, "event", events.delete_event)
-
-    def events_move(self, call: Call) -> Response:
-        return self._calendar(call, "event", events.move_event)
-
-    def calendars_get(self, call: Call) -> Response:
-        return self._calendar(call, "calendar", events.get_calendar)
-
-    def calendar_list(self, call: Call) -> Response:
-        return self._calendar(call, "calendarList", events.list_calendars)
-
-    def _calendar(self, call: Call, kind: str, answer: Callable[[Visit], dict[str, Any] | None]) -> Response:
-        """Token, scopes, quota, dead mailboxes; then the method itself; then ``fields``."""
+    def perform(self, call: Call) -> Response:
+        """One request at a time: nothing is promised about how fast simulated Google is."""
         with self.lock:
-            try:
-                visit = self._admitted(call)
-                fields = call.request.args.get("fields")
-                select({}, fields, kind)
-                whole = answer(visit)
-                if whole is None:
-                    return Response(status=204)
-                if call.request.headers.get("If-None-Match") == whole["etag"] and not visit.writes:
-                    return Response(status=304)
-                resource = select(whole, fields, kind)
-                if kind == "events":
-                    self._note_foreign(visit, resource, whole)
-                response = json_response(resource)
-                response.headers["ETag"] = whole["etag"]
-                return response
-            except GoogleError as refusal:
-                return refusal.response()
+            if call.endpoint in _ANSWERS:
+                return self._calendar(call, *_ANSWERS[call.endpoint])
+            return super().perform(call)
+
+    def _calendar(self, call: Call, kind: str, answer: _Answer) -> Response:
+        """Token, scopes, quota, dead mailboxes; then the method itself; then ``fields``."""
+        fields = call.request.args.get("fields")
+        try:
+            visit = self._admitted(call)
+            select({}, fields, kind)
+            whole = answer(visit)
+        except GoogleError as refusal:
+            return refusal.response()
+        if whole is None:
+            return Response(status=204)
+        if call.request.headers.get("If-None-Match") == whole["etag"] and not visit.writes:
+            return Response(status=304)
+        resource = select(whole, fields, kind)
+        if kind == "events":
+            self._note_foreign(visit, resource, whole)
+        response = json_response(resource)
+        response.headers["ETag"] = whole["etag"]
+        return response
 
     def _admitted(self, call: Call) -> Visit:
         method, token = METHODS[call.endpoint], self.grants.live_access(_bearer(call.request))
@@ -249,27 +252,28 @@ class GoogleSimulator(Simulator):
 
     # OAuth ----------------------------------------------------------------------------------------
     def auth(self, call: Call) -> Response:
-        with self.lock:
-            return self._consent.show(call.request.args)
+        """The consent page."""
+        return self._consent.show(call.request.args)
 
     def decision(self, call: Call) -> Response:
-        with self.lock:
-            return self._consent.pressed(call.request.form)
+        """What its buttons send."""
+        return self._consent.pressed(call.request.form)
 
     def token(self, call: Call) -> Response:
-        with self.lock:
-            return self._authority.token(call.request)
+        """Tokens for a code, a refresh token or an assertion."""
+        return self._authority.token(call.request)
 
     def revoke_token(self, call: Call) -> Response:
-        with self.lock:
-            return self._authority.revoke(call.request)
+        """The end of a grant, at the client's request."""
+        return self._authority.revoke(call.request)
 
     def certs(self, call: Call) -> Response:
-        with self.lock:
-            return self._authority.certs()
+        """The keys by which id tokens are verified."""
+        return self._authority.certs()
 
     # control --------------------------------------------------------------------------------------
     def control_accounts(self, request: Request) -> Response:
+        """Make accounts."""
         given = json.loads(request.get_data())
         made = []
         for one in given if isinstance(given, list) else [given]:
@@ -282,6 +286,7 @@ class GoogleSimulator(Simulator):
         return json_response({"accounts": made})
 
     def control_owner(self, request: Request) -> Response:
+        """Act as the owner of a calendar; 404 for an unknown action, account or event."""
         given = json.loads(request.get_data())
         action = str(given.pop("action"))
         try:
@@ -295,24 +300,29 @@ class GoogleSimulator(Simulator):
         return json_response({"result": result})
 
     def control_calendar(self, request: Request) -> Response:
+        """Show what is in the calendars of an account."""
         mailbox = request.args.get("mailbox", "")
         if mailbox not in self.store.accounts:
             return json_response({"error": f"unknown: {mailbox}"}, 404)
         return json_response({"items": self.owner.dump(mailbox, deleted=request.args.get("deleted") == "1")})
 
     def control_purge(self, request: Request) -> Response:
+        """Let the tombstones of an account disappear."""
         return json_response({"purged": self.owner.purge(json.loads(request.get_data())["mailbox"])})
 
     def control_tokens(self, request: Request) -> Response:
+        """Issue a refresh token, with the client that may use it."""
         given = json.loads(request.get_data())
         token = self.issue_refresh_token(given["mailbox"], given.get("scopes", EVENT_SCOPES))
         return json_response({"refresh_token": token, "client_id": CLIENT.id, "client_secret": CLIENT.secret})
 
     def control_revoke(self, request: Request) -> Response:
+        """Withdraw the consent of an account."""
         self.revoke(json.loads(request.get_data())["mailbox"])
         return json_response({})
 
     def control_foreign(self, request: Request) -> Response:
+        """Show the events that nobody asked for."""
         return json_response({"foreign": [vars(one) for one in self._foreign]})
 
 

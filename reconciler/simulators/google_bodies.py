@@ -45,6 +45,7 @@ class Draft:
 
 
 def parse_json(text: bytes) -> dict[str, Any]:
+    """The JSON object in a body; 400 ``parseError`` for anything else."""
     try:
         body = json.loads(text)
     except ValueError:

@@ -28,6 +28,7 @@ class GoogleError(Exception):
         self.location_type = location_type
 
     def response(self) -> Response:
+        """The answer, in the layout of the layer that refuses."""
         if self.reason in ("authError", "insufficientPermissions"):
             return _front_end(self)
         error = {"domain": self.domain, "reason": self.reason, "message": self.message}

@@ -28,6 +28,7 @@ Resource = dict[str, Any]
 
 
 def get_event(visit: Visit) -> Resource:
+    """An event, live or cancelled, or one time of a series; 404 for an id that never was."""
     calendar = visit.calendar()
     event_id = str(visit.call.args["event_id"])
     if event_id not in calendar.events and "_" in event_id:
@@ -37,6 +38,7 @@ def get_event(visit: Visit) -> Resource:
 
 
 def insert_event(visit: Visit) -> Resource:
+    """A new event, answered 200; 409 for a used id, be its event alive or cancelled."""
     calendar, body = visit.calendar(), parse_json(visit.call.request.get_data())
     event_id, ical_uid = checked_ids(body, visit.switches)
     made = draft(body, visit.switches)
@@ -74,6 +76,7 @@ def patch_event(visit: Visit) -> Resource:
 
 
 def delete_event(visit: Visit) -> None:
+    """Cancels; 410 for what is cancelled already."""
     calendar = visit.calendar()
     event = _found(visit, calendar)
     if event.cancelled:
@@ -102,6 +105,7 @@ def move_event(visit: Visit) -> Resource:
 
 
 def get_calendar(visit: Visit) -> Resource:
+    """What a calendar is called and which zone it is in."""
     calendar = visit.calendar()
     return {
         "kind": "calendar#calendar", "etag": calendar.etag, "id": calendar.id, "summary": calendar.summary,

@@ -107,6 +107,7 @@ class Grants:
 
     @property
     def access_seconds(self) -> int:
+        """How long an access token lives."""
         return self._access_seconds
 
     def consent(self, mailbox: str, client_id: str) -> Consent:
@@ -143,6 +144,7 @@ class Grants:
         self, mailbox: str, scopes: Iterable[str], *, consent: Consent | None = None,
         charged_to: str | None = None,
     ) -> str:  # fmt: skip
+        """A new access token; ``charged_to`` pays its quota where that is not the account itself."""
         text = "ya29." + secrets.token_urlsafe(48)
         expires = self._clock.now() + timedelta(seconds=self._access_seconds)
         self._access[text] = AccessToken(mailbox, canonical(scopes), expires, charged_to or mailbox, consent)
@@ -153,6 +155,7 @@ class Grants:
         return self._access.get(text)
 
     def live_access(self, text: str) -> AccessToken | None:
+        """The access token as long as its hour and its consent last."""
         token = self._access.get(text)
         if token is None:
             return None
@@ -188,6 +191,7 @@ class Grants:
         self, client_id: str, mailbox: str, scopes: Iterable[str], redirect_uri: str, *,
         challenge: str | None = None, nonce: str | None = None, refreshable: bool = False,
     ) -> str:  # fmt: skip
+        """A code for a decision at the consent page."""
         text = "4/0A" + secrets.token_urlsafe(40)
         self._codes[text] = Code(
             client_id, mailbox, canonical(scopes), redirect_uri, challenge, nonce, refreshable,
@@ -196,6 +200,7 @@ class Grants:
         return text
 
     def code(self, text: str) -> Code | None:
+        """The code, good or not."""
         return self._codes.get(text)
 
     def use_code(self, text: str) -> Code | None:

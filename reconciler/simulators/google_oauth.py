@@ -34,6 +34,7 @@ class OAuthError(Exception):
         self.status, self.error, self.description = status, error, description
 
     def response(self) -> Response:
+        """The answer, as RFC 6749 section 5.2 lays it out."""
         return _json({"error": self.error, "error_description": self.description}, self.status)
 
 
@@ -60,6 +61,7 @@ class Authority:
         return str(who) if who else None
 
     def token(self, request: Request) -> Response:
+        """``POST /token``: by code, refresh token or assertion."""
         grant_type = request.form.get("grant_type")
         try:
             if grant_type == JWT_BEARER:
@@ -74,11 +76,13 @@ class Authority:
             return refusal.response()
 
     def revoke(self, request: Request) -> Response:
+        """``POST /revoke``: any token ends the whole consent; 400 for one that is dead already."""
         if self._grants.revoke(request.values.get("token", "")):
             return _json({}, 200)
         return OAuthError(400, "invalid_token", "Token expired or revoked").response()
 
     def certs(self) -> Response:
+        """The JWKS; the key is new with every simulator."""
         numbers = self._key.public_key().public_numbers()
         key = {
             "kty": "RSA", "use": "sig", "alg": "RS256", "kid": _KEY_ID, "n": _number(numbers.n),

@@ -118,7 +118,7 @@ class Owner:
     def delete_calendar(self, mailbox: str, calendar: str) -> None:
         """One of their secondary calendars, with all that is in it."""
         with self._lock:
-            if calendar not in self._store.accounts[mailbox].calendars:
+            if calendar == mailbox or calendar not in self._store.accounts[mailbox].calendars:
                 raise KeyError(calendar)
             self._store.delete_calendar(calendar)
 

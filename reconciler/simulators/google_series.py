@@ -40,6 +40,7 @@ class Occurrence:
 
     @property
     def id(self) -> str:
+        """The event's id, with the original start in UTC for one time of a series."""
         if self.single:
             return self.event.id
         if self.start.instant is None:

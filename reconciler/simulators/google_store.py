@@ -85,13 +85,16 @@ class StoredEvent:
 
     @property
     def etag(self) -> str:
+        """Strong, quoted, new with every change."""
         return f'"{self.stamp}"'
 
     @property
     def cancelled(self) -> bool:
+        """Deleted, but remembered."""
         return self.status == "cancelled"
 
     def private(self) -> dict[str, str]:
+        """The private properties, by name."""
         properties: dict[str, str] = self.fields.get("extendedProperties", {}).get("private", {})
         return properties
 
@@ -116,9 +119,11 @@ class Calendar:
 
     @property
     def etag(self) -> str:
+        """Strong, quoted, new with every change."""
         return f'"p{self.stamp}"'
 
     def with_property(self, name: str, value: str) -> Iterable[str]:
+        """The ids of the events that bear this private property."""
         return self._by_property.get((name, value), ())
 
     def changed_since(self, revision: int) -> Iterator[StoredEvent]:
@@ -130,6 +135,7 @@ class Calendar:
             yield event
 
     def index(self, event: StoredEvent) -> None:
+        """Into the indices, and last in the order of changes."""
         for pair in event.private().items():
             self._by_property[pair][event.id] = None
         self._changed.pop(event.id, None)
@@ -144,6 +150,7 @@ class Calendar:
                 self._by_property.pop(pair, None)
 
     def expire_sync_tokens(self) -> None:
+        """Every sync token given so far asks for a full sync from now on."""
         self.revision += 1
         self.purged_revision = self.revision
 
@@ -200,6 +207,7 @@ class GoogleStore:
         return self.calendars[calendar_id]
 
     def delete_calendar(self, calendar_id: str) -> None:
+        """A calendar and all that is in it, for everybody who sees it."""
         del self.calendars[calendar_id]
         for account in self.accounts.values():
             account.calendars.pop(calendar_id, None)

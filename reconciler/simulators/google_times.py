@@ -31,6 +31,7 @@ class Moment:
         return datetime.combine(self.day, time(), zone_named(calendar_zone)).astimezone(UTC)
 
     def rendered(self, zone: str) -> dict[str, str]:
+        """As answered; an instant with the offset of the given zone."""
         if self.instant is None:
             return {"date": str(self.day)}
         return {
@@ -50,10 +51,12 @@ class Moment:
 
 @lru_cache(maxsize=1000)
 def zone_named(name: str) -> ZoneInfo:
+    """An IANA zone, kept once read."""
     return ZoneInfo(name)
 
 
 def zone_known(name: str) -> bool:
+    """Whether this is the name of an IANA zone."""
     try:
         zone_named(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -67,6 +70,7 @@ def rfc3339(instant: datetime) -> str:
 
 
 def rfc3339_milliseconds(instant: datetime) -> str:
+    """With three digits of a second, as ``created`` and ``updated`` have."""
     return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

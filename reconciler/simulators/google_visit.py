@@ -77,10 +77,12 @@ class Visit:
 
     @property
     def writes(self) -> bool:
+        """Whether the method changes anything."""
         return METHODS[self.call.endpoint].writes
 
     @property
     def args(self) -> MultiDict[str, str]:
+        """The query's parameters."""
         return self.call.request.args
 
     def calendar(self, name: str | None = None) -> Calendar:
@@ -97,6 +99,7 @@ class Visit:
         return calendar
 
     def flag(self, name: str) -> bool | None:
+        """A parameter that is true or false, or None where it is not given."""
         given = self.args.get(name)
         if given is None:
             return None
@@ -112,6 +115,7 @@ class Visit:
         return min(int(given), ceiling)
 
     def instant(self, name: str) -> datetime | None:
+        """A parameter that is a time, in UTC."""
         given = self.args.get(name)
         return None if given is None else parse_parameter(given)
 

@@ -350,6 +350,44 @@ class State(StrEnum):
     UNREGISTERED = "unregistered"
 
 
+class Answer(StrEnum):
+    """What the event's owner, or an operator, said about a seat in question."""
+
+    KEEP = "keep"
+    GIVE_BACK = "give_back"
+
+
+class HoldReason(StrEnum):
+    """Why a seat waits for its owner (or, with the fleet guard, for an operator)."""
+
+    HIDDEN_CALENDARS = "hidden-calendars"  # the grant does not show the person's other calendars
+    SOME_DAYS = "some-days"  # only some days of the session were deleted
+    PERSON_GUARD = "person-guard"  # several seats of one person at once
+    FLEET_GUARD = "fleet-guard"  # many seats at one vendor at once
+    ASK = "ask"  # the operator wants each learner asked
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """How far the proof has come that a vanished event was deleted by its owner. Instants.
+
+    ``confirmed_at``: when it was proven a first time; ``grace_until``: the seat may be given back from
+    then on; ``deadline``: until then an un-registration under way is nobody else's business;
+    ``held_since`` with ``hold_reason``. ``answer`` is for ``answer_seat`` and ``answer_generation`` alone.
+    ``put_back``: the digest with which the event was put back once.
+    """
+
+    confirmed_at: datetime | None = None
+    grace_until: datetime | None = None
+    deadline: datetime | None = None
+    hold_reason: HoldReason | None = None
+    held_since: datetime | None = None
+    answer: Answer | None = None
+    answer_seat: str | None = None
+    answer_generation: int | None = None
+    put_back: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
     """What we last did about one event. ``starts`` and ``ends`` are instants as last written.
@@ -379,6 +417,15 @@ class LedgerEntry:
     retry_at: datetime | None = None
     last_error: str | None = None
     updated_at: datetime | None = None
+    suspicion: Suspicion = Suspicion()
+
+    @property
+    def answer(self) -> Answer | None:
+        """The answer that holds for the seat and generation the row has now."""
+        given = self.suspicion
+        if (given.answer_seat, given.answer_generation) != (self.seat, self.generation):
+            return None
+        return given.answer
 
 
 class ConnectionState(StrEnum):

@@ -1,0 +1,367 @@
+"""Absence is a suspicion, not evidence: what becomes of the events that have vanished.
+
+Pure. ``judge`` looks at one person's vanished rows, session by session, with what the calendars said when
+asked; it never concludes from an absence alone. A learner's seat is given back only when every
+condition holds, twice, with the grace time in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from reconciler.diff.changes import Cause
+from reconciler.diff.fields import content_of, digest_of, removal_of
+from reconciler.model import (
+    ActualEvent,
+    Answer,
+    DesiredEvent,
+    EventKey,
+    HoldReason,
+    LedgerEntry,
+    Registration,
+    Removal,
+    Standing,
+    State,
+)
+
+
+class UnregisterMode(StrEnum):
+    """What a learner's deletion leads to, from most to least."""
+
+    APPLY = "apply"
+    ASK = "ask"
+    REPORT = "report"
+    NEVER = "never"
+
+    def stricter(self, other: UnregisterMode) -> UnregisterMode:
+        """The one of the two that does less."""
+        order = list(UnregisterMode)
+        return max(self, other, key=order.index)
+
+
+class MultiDay(StrEnum):
+    """What it means that only some days of a session were deleted."""
+
+    ASK = "ask"
+    ANY = "any"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmPolicy:
+    """The thresholds of the proof; see the settings for each."""
+
+    mode: UnregisterMode = UnregisterMode.APPLY
+    multi_day: MultiDay = MultiDay.ASK
+    grace: timedelta = timedelta(minutes=30)
+    grace_near: timedelta = timedelta(minutes=10)
+    near: timedelta = timedelta(days=1)
+    hold_limit: timedelta = timedelta(hours=72)
+    person_seats: int = 3
+    person_share: float = 0.5
+    person_within: timedelta = timedelta(hours=1)
+
+    def grace_for(self, starts: datetime, now: datetime) -> timedelta:
+        return self.grace_near if starts - now <= self.near else self.grace
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What the calendars said about one row: by its recorded id, and by its key in all of them."""
+
+    by_id: ActualEvent | None
+    found: tuple[ActualEvent, ...]
+    everywhere: bool
+
+    @property
+    def present(self) -> ActualEvent | None:
+        """The event, if it is there after all: the recorded one, or the key under another id."""
+        return self.by_id or min(self.found, key=lambda event: event.event_id, default=None)
+
+
+# Judgements ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LivesOn:
+    """It is there after all: the row follows it."""
+
+    entry: LedgerEntry
+    actual: ActualEvent
+
+
+@dataclass(frozen=True, slots=True)
+class BeginGrace:
+    """Proven a first time: from now on its owner may still keep the seat until ``until``."""
+
+    session: str
+    entries: tuple[LedgerEntry, ...]
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HoldSeat:
+    """The seat waits for its owner, or for an operator."""
+
+    session: str
+    entries: tuple[LedgerEntry, ...]
+    reason: HoldReason
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """The event is made again; ``final``: the next time it vanishes it stays away."""
+
+    entry: LedgerEntry
+    event: DesiredEvent
+    why: str
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dismiss:
+    """It stays away until the session changes."""
+
+    entry: LedgerEntry
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unregister:
+    """Proven: the LMS is to be told."""
+
+    session: str
+    entries: tuple[LedgerEntry, ...]
+    registration: Registration
+
+
+Judgement = LivesOn | BeginGrace | HoldSeat | PutBack | Dismiss | Unregister
+
+
+# The judge ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Everything one person's judgement needs. ``fleet_held``: too many seats have vanished at this vendor.
+
+    ``sought`` holds what was asked of the calendars, for the rows for which it was asked; a row without
+    it is judged only by what needs no asking.
+    """
+
+    entries: Sequence[LedgerEntry]
+    registrations: Mapping[str, Registration]
+    sought: Mapping[EventKey, Sought]
+    policy: ConfirmPolicy
+    fleet_held: bool
+    now: datetime
+    gives_back: bool = True
+
+    def judge(self) -> list[Judgement]:
+        """What becomes of this person's vanished events; the order is that of sessions."""
+        judged: list[Judgement] = []
+        in_question = self.in_question()
+        guarded = self._several_at_once(in_question)
+        for session, rows in in_question.items():
+            judged += self._session(session, rows, guarded)
+        return judged
+
+    def in_question(self) -> dict[str, list[LedgerEntry]]:
+        """The vanished rows that the regular passes leave to this one, by session."""
+        rows: dict[str, list[LedgerEntry]] = {}
+        for entry in sorted(self.entries, key=lambda row: row.key):
+            if entry.state in (State.MISSING, State.HELD) and self._still_wanted(entry):
+                rows.setdefault(entry.key.session, []).append(entry)
+        return rows
+
+    def to_ask(self) -> Iterator[LedgerEntry]:
+        """The rows about which the calendars must be asked before this pass can judge them."""
+        for rows in self.in_question().values():
+            for entry in rows:
+                if self._needs_proof(entry):
+                    yield entry
+
+    def _still_wanted(self, entry: LedgerEntry) -> bool:
+        registration = self.registrations.get(entry.key.session)
+        if registration is None or registration.standing is not Standing.WANTED or entry.ends <= self.now:
+            return False
+        session = registration.session
+        if session.cancelled or session.refused is not None:
+            return False
+        return registration.seat is None or registration.seat == entry.seat
+
+    def _needs_proof(self, entry: LedgerEntry) -> bool:
+        suspicion = entry.suspicion
+        if entry.state is State.HELD:
+            return entry.answer is not None or self._held_too_long(entry)
+        return suspicion.grace_until is None or suspicion.grace_until <= self.now
+
+    def _held_too_long(self, entry: LedgerEntry) -> bool:
+        suspicion = entry.suspicion
+        if suspicion.hold_reason is HoldReason.FLEET_GUARD or suspicion.held_since is None:
+            return False
+        return (
+            self.now - suspicion.held_since >= self.policy.hold_limit
+            or entry.starts - self.now <= self.policy.near
+        )
+
+    def _session(
+        self, session: str, rows: Sequence[LedgerEntry], guarded: Collection[str]
+    ) -> Iterator[Judgement]:
+        registration = self.registrations[session]
+        absent: list[LedgerEntry] = []
+        for entry in rows:
+            sought = self.sought.get(entry.key)
+            if sought is None:
+                if self._needs_proof(entry):
+                    return  # not asked this time: nothing of this session is concluded
+                absent.append(entry)
+            elif sought.present is not None:
+                yield LivesOn(entry, sought.present)
+            else:
+                absent.append(entry)
+        asked = [entry for entry in absent if entry.key in self.sought]
+        if asked:
+            yield from self._absent(session, registration, absent, session in guarded)
+
+    def _absent(
+        self, session: str, registration: Registration, absent: list[LedgerEntry], guarded: bool
+    ) -> Iterator[Judgement]:
+        """All of ``absent`` was asked for and is not there, or waits for the end of its grace."""
+        answers = {entry.answer for entry in absent}
+        if Answer.KEEP in answers:
+            yield from self._put_back(registration, absent, "its owner keeps the seat", final=False)
+        elif any(self._held_too_long(entry) for entry in absent) and Answer.GIVE_BACK not in answers:
+            yield from self._put_back(registration, absent, "asked, and not answered in time", final=False)
+        elif (why := self._may_not(registration)) is not None:
+            yield from self._back_or_dismissed(registration, absent, why)
+        elif self._begun(registration):
+            for entry in absent:
+                yield Dismiss(entry, "the session had begun when it was deleted")
+        elif self.policy.mode is UnregisterMode.REPORT:
+            yield from self._put_back(
+                registration, absent, "recorded only (unregister.mode: report)", final=False
+            )
+        else:
+            yield from self._give_back(session, registration, absent, guarded, Answer.GIVE_BACK in answers)
+
+    def _may_not(self, registration: Registration) -> str | None:
+        """Why deleting the event does not give the seat back; ``None`` if it does."""
+        if removal_of(registration, self.gives_back) is Removal.PUT_BACK:
+            return "this seat is not given back by deleting the event"
+        until = registration.session.cancel_until
+        if until is not None and until <= self.now:
+            return "the deadline for giving the seat back has passed"
+        return None
+
+    def _begun(self, registration: Registration) -> bool:
+        return min(day.start_instant for day in registration.session.days) <= self.now
+
+    def _give_back(
+        self,
+        session: str,
+        registration: Registration,
+        absent: list[LedgerEntry],
+        guarded: bool,
+        answered: bool,
+    ) -> Iterator[Judgement]:
+        rows = tuple(absent)
+        if self.fleet_held:
+            yield HoldSeat(session, rows, HoldReason.FLEET_GUARD)
+            return
+        if not answered:
+            reason = self._person_reason(registration, absent, guarded)
+            if reason is not None:
+                yield from self._hold_in_time(session, registration, absent, reason)
+                return
+        starts = min(entry.starts for entry in absent)
+        if any(entry.suspicion.confirmed_at is None for entry in absent) and not answered:
+            yield BeginGrace(session, rows, self.now + self.policy.grace_for(starts, self.now))
+        elif all(entry.key in self.sought for entry in absent):
+            yield Unregister(session, rows, registration)
+
+    def _person_reason(
+        self, registration: Registration, absent: Sequence[LedgerEntry], guarded: bool
+    ) -> HoldReason | None:
+        """Why its owner is asked before the seat is given back."""
+        if self.policy.mode is UnregisterMode.ASK:
+            return HoldReason.ASK
+        sought = [self.sought[entry.key] for entry in absent if entry.key in self.sought]
+        if not all(one.everywhere for one in sought):
+            return HoldReason.HIDDEN_CALENDARS
+        if guarded:
+            return HoldReason.PERSON_GUARD
+        if self.policy.multi_day is not MultiDay.ANY and len(absent) < len(registration.session.days):
+            return HoldReason.SOME_DAYS
+        return None
+
+    def _hold_in_time(
+        self,
+        session: str,
+        registration: Registration,
+        absent: list[LedgerEntry],
+        reason: HoldReason,
+    ) -> Iterator[Judgement]:
+        """Held, or put back; days still being deleted one by one are given the grace time to end first."""
+        if all(entry.state is State.HELD for entry in absent):
+            return
+        since = max(entry.missing_since or self.now for entry in absent)
+        starts = min(entry.starts for entry in absent)
+        if reason is HoldReason.SOME_DAYS and self.now - since < self.policy.grace_for(starts, self.now):
+            return
+        if reason is HoldReason.SOME_DAYS and self.policy.multi_day is MultiDay.ALL:
+            yield from self._put_back(registration, absent, "only some days were deleted", final=False)
+            return
+        yield HoldSeat(session, tuple(absent), reason)
+
+    def _back_or_dismissed(
+        self, registration: Registration, absent: Sequence[LedgerEntry], why: str
+    ) -> Iterator[Judgement]:
+        for entry in absent:
+            if entry.suspicion.put_back == str(entry.digest):
+                yield Dismiss(entry, f"put back once and deleted again: {why}")
+            else:
+                yield from self._put_back(registration, [entry], why, final=True)
+
+    def _put_back(
+        self, registration: Registration, absent: Sequence[LedgerEntry], why: str, final: bool
+    ) -> Iterator[Judgement]:
+        removal = removal_of(registration, self.gives_back)
+        session = registration.session
+        by_start = {day.start_instant: day for day in session.days}
+        for entry in absent:
+            day = by_start.get(entry.starts)
+            if day is None:
+                continue  # moved meanwhile: the regular pass makes it again
+            content, digest = content_of(session, removal), digest_of(session, day, removal)
+            event = DesiredEvent(
+                entry.key, registration.seat, registration.role, day, content, removal, digest
+            )
+            yield PutBack(entry, event, why, final)
+
+    def _several_at_once(self, in_question: Mapping[str, Sequence[LedgerEntry]]) -> frozenset[str]:
+        """The sessions that vanished together, if that looks like an accident of this person's."""
+        policy = self.policy
+        first = {
+            session: min(entry.missing_since or self.now for entry in rows)
+            for session, rows in in_question.items()
+        }
+        have = {
+            entry.key.session
+            for entry in self.entries
+            if entry.state in (State.LIVE, State.MISSING, State.HELD) and entry.ends > self.now
+        }
+        guarded: set[str] = set()
+        for session, since in first.items():
+            together = [other for other, at in first.items() if abs(at - since) <= policy.person_within]
+            if len(together) >= policy.person_seats and len(together) >= policy.person_share * len(have):
+                guarded.update(together)
+                guarded.add(session)
+        return frozenset(guarded)
+
+
+CAUSE = Cause.REPAIR
+"""Why a put-back event is written, for the metrics."""

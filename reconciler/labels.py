@@ -1,0 +1,138 @@
+"""The values that labels of metrics may have: enums, so that nothing of a person can ever be one."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Provider(StrEnum):
+    """Where calendars live. ``memory`` is the reference provider."""
+
+    GOOGLE = "google"
+    MICROSOFT = "microsoft"
+    MEMORY = "memory"
+
+
+class Cycle(StrEnum):
+    """What the daemon does at intervals."""
+
+    PUSH = "push"
+    AUDIT = "audit"
+    CONFIRM = "confirm"
+
+
+class Result(StrEnum):
+    """How a cycle ended."""
+
+    SUCCESS = "success"
+    PARTIAL = "partial"  # somebody failed, the others went on
+    HELD = "held"
+    ERROR = "error"
+
+
+class Drift(StrEnum):
+    """How a calendar differs from what is desired."""
+
+    ABSENT = "absent"
+    STALE = "stale"
+    EDITED = "edited"
+    ORPHANED = "orphaned"
+    MISSING = "missing"
+
+
+class EventState(StrEnum):
+    """Where an event stands. ``failing`` counts instead of its state whatever is backed off."""
+
+    LIVE = "live"
+    PENDING = "pending"
+    MISSING = "missing"
+    HELD = "held"
+    DISMISSED = "dismissed"
+    FAILING = "failing"
+
+
+class Change(StrEnum):
+    """What is done to an event."""
+
+    CREATE = "create"
+    ADOPT = "adopt"
+    UPDATE = "update"
+    TAKE = "take"
+    DELETE = "delete"
+    FORGET = "forget"
+    MISSING = "missing"
+
+
+class ChangeResult(StrEnum):
+    """How one change ended."""
+
+    OK = "ok"
+    RETRIED = "retried"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+class Operation(StrEnum):
+    """What a vendor is asked for."""
+
+    LIST = "list"
+    GET = "get"
+    FIND = "find"
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    TOKEN = "token"  # noqa: S105
+
+
+class Outcome(StrEnum):
+    """What a vendor answered."""
+
+    OK = "ok"
+    NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
+    GONE = "gone"
+    THROTTLED = "throttled"
+    AUTH = "auth"
+    CLIENT_ERROR = "client_error"
+    SERVER_ERROR = "server_error"
+    TIMEOUT = "timeout"
+
+    @classmethod
+    def of(cls, name: str) -> Outcome:
+        """From a value of its own or the name of one of our errors; any other error is the client's."""
+        if name in set(cls):
+            return cls(name)
+        return _OUTCOMES.get(name, cls.CLIENT_ERROR)
+
+
+_OUTCOMES = {
+    "EventGone": Outcome.GONE,
+    "EventChanged": Outcome.CONFLICT,
+    "EventIdUsed": Outcome.CONFLICT,
+    "Throttled": Outcome.THROTTLED,
+    "ConnectionBroken": Outcome.AUTH,
+    "ReauthorizationNeeded": Outcome.AUTH,
+    "MailboxUnavailable": Outcome.AUTH,
+    "VendorUnavailable": Outcome.SERVER_ERROR,
+    "VendorNonsense": Outcome.SERVER_ERROR,
+}
+
+
+class Scope(StrEnum):
+    """Whom a quota concerns."""
+
+    PROJECT = "project"
+    PERSON = "person"
+
+
+class Window(StrEnum):
+    """The time a quota is counted over."""
+
+    MINUTE = "minute"
+    DAY = "day"
+
+
+class Guard(StrEnum):
+    """The rails that hold changes back."""
+
+    VANISHED_SESSIONS = "vanished-sessions"

@@ -1,0 +1,347 @@
+"""Every metric, in one place. Prefix ``reconciler_``; described for operators in docs/metrics.md.
+
+Every label value is a member of an enum (labels.py), so that no person, account, address or title can ever
+be one; a value that is none raises ``ValueError``. Counters stand at 0 from the start, so that
+``increase()`` sees the first event. Times are seconds, timestamps seconds since 1970 in UTC.
+"""
+
+from __future__ import annotations
+
+import platform
+import threading
+import time
+import zoneinfo
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import version
+from itertools import product
+from pathlib import Path
+from typing import Generic, TypeVar
+from wsgiref.simple_server import WSGIServer
+
+import tzdata
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    start_http_server,
+)
+
+from reconciler.diff.changes import Cause
+from reconciler.errors import ConfigurationError
+from reconciler.labels import (
+    Change,
+    ChangeResult,
+    Cycle,
+    Drift,
+    EventState,
+    Guard,
+    Operation,
+    Outcome,
+    Provider,
+    Result,
+    Scope,
+    Window,
+)
+from reconciler.model import ConnectionState
+from reconciler.ports import Run
+
+_CYCLE_BUCKETS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600)
+_REQUEST_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_PROPAGATION_BUCKETS = (1, 5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 14_400, 43_200, 86_400)
+
+M = TypeVar("M", Counter, Gauge, Histogram)
+
+
+@dataclass(frozen=True, slots=True)
+class _Family(Generic[M]):
+    """A metric whose label values are checked against their enums."""
+
+    metric: M
+    enums: tuple[type[StrEnum], ...]
+
+    def __call__(self, *values: str) -> M:
+        if not self.enums:
+            return self.metric
+        return self.metric.labels(*(enum(value) for enum, value in zip(self.enums, values, strict=True)))
+
+
+class Metrics:
+    """The metrics of one process, in a registry of their own. Safe to use from several threads.
+
+    ``providers`` are those whose series begin at 0. It observes the traffic with vendors
+    (:meth:`request`, :meth:`throttled`, :meth:`waited`), and is told everything else.
+    """
+
+    def __init__(self, providers: Iterable[str] = (Provider.GOOGLE, Provider.MICROSOFT)) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        self._providers = {Provider(name) for name in providers}
+        self._refused_until: dict[tuple[Provider, Scope], float] = {}
+        ProcessCollector(registry=self.registry)
+        self._define_cycles()
+        self._define_events()
+        self._define_vendors()
+        self._define_build()
+
+    # Cycles and the LMS ---------------------------------------------------------------------------
+
+    def _define_cycles(self) -> None:
+        self._cycles = self._counter("cycles", "Finished cycles.", cycle=Cycle, result=Result)
+        self._cycle_seconds = self._histogram(
+            "cycle_seconds", "How long a cycle took.", _CYCLE_BUCKETS, cycle=Cycle
+        )
+        self._attempt = self._gauge(
+            "cycle_last_attempt_timestamp_seconds", "When a cycle last ended, however it ended.", cycle=Cycle
+        )
+        self._success = self._gauge(
+            "cycle_last_success_timestamp_seconds", "When a cycle last ended without an error.", cycle=Cycle
+        )
+        self._interval = self._gauge("cycle_interval_seconds", "From one cycle to the next.", cycle=Cycle)
+        self._lms_up = self._gauge("lms_up", "1 if the LMS was readable at the last attempt.")
+        self._lms_seconds = self._histogram(
+            "lms_read_seconds", "How long a complete reading of the LMS took.", _CYCLE_BUCKETS
+        )
+        self._exceptions = self._counter("contained_exceptions", "Unforeseen, logged and survived.")
+
+    def cycle(self, run: Run) -> None:
+        """A cycle has ended. Anything but ``error`` is a success as to freshness: one person's trouble
+        must not look like a cycle that stands still."""
+        ended = run.finished.timestamp()
+        self._cycles(run.cycle, run.result).inc()
+        self._cycle_seconds(run.cycle).observe((run.finished - run.started).total_seconds())
+        self._attempt(run.cycle).set(ended)
+        if Result(run.result) is not Result.ERROR:
+            self._success(run.cycle).set(ended)
+
+    def interval(self, cycle: str, seconds: float) -> None:
+        """The interval as configured: alerts scale with it."""
+        self._interval(cycle).set(seconds)
+
+    def lms_read(self, seconds: float) -> None:
+        """The LMS was read whole in so many seconds."""
+        self._lms_up().set(1)
+        self._lms_seconds().observe(seconds)
+
+    def lms_unreadable(self) -> None:
+        """A reading of the LMS failed."""
+        self._lms_up().set(0)
+
+    def contained_exception(self) -> None:
+        """An unforeseen exception stopped one person's turn."""
+        self._exceptions().inc()
+
+    # Events ---------------------------------------------------------------------------------------
+
+    def _define_events(self) -> None:
+        self._drift = self._gauge(
+            "drift", "What the last look found different from desired.", provider=Provider, kind=Drift
+        )
+        self._desired = self._gauge("desired_events", "Events that should be.", provider=Provider)
+        self._events = self._gauge("events", "Events that are.", provider=Provider, state=EventState)
+        self._changes = self._counter(
+            "changes",
+            "What was done to events, and why.",
+            provider=Provider,
+            change=Change,
+            cause=Cause,
+            result=ChangeResult,
+        )
+        self._propagation = self._histogram(
+            "propagation_seconds",
+            "From a change in the LMS to its place in the calendar.",
+            _PROPAGATION_BUCKETS,
+            provider=Provider,
+        )
+        self._oldest = self._gauge(
+            "oldest_pending_seconds", "Age of the oldest change not in place yet.", provider=Provider
+        )
+        self._held = self._gauge("guard_held", "What a guard holds back at present.", guard=Guard)
+        self._triggered = self._counter("guard_triggered", "How often a guard began to hold.", guard=Guard)
+
+    def drift(self, provider: str, counts: Mapping[str, int]) -> None:
+        """What the last look at a provider's calendars found; kinds that are not counted become 0."""
+        unknown = counts.keys() - set(Drift)
+        if unknown:
+            raise ValueError(f"no kind of drift: {', '.join(sorted(unknown))}")
+        for kind in Drift:
+            self._drift(provider, kind).set(counts.get(kind, 0))
+
+    def desired(self, provider: str, count: int) -> None:
+        """How many events there should be."""
+        self._desired(provider).set(count)
+
+    def events(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """The ledger's counts by (provider, state). States that need nobody's attention are left out."""
+        for provider, state in product(self._seen(counts), EventState):
+            self._events(provider, state).set(counts.get((provider, state), 0))
+
+    def change(self, provider: str, change: str, cause: str, result: str) -> None:
+        """One change was carried out, or was not."""
+        self._changes(provider, change, cause, result).inc()
+
+    def propagated(self, provider: str, seconds: float) -> None:
+        """A change of the LMS took so long to its place in the calendar."""
+        self._propagation(provider).observe(seconds)
+
+    def oldest_pending(self, provider: str, seconds: float) -> None:
+        """The oldest change that is not in place yet; 0 if there is none."""
+        self._oldest(provider).set(seconds)
+
+    def guard_holds(self, guard: str, count: int) -> None:
+        """How much a guard holds at present."""
+        self._held(guard).set(count)
+
+    def guard_triggered(self, guard: str) -> None:
+        """A guard has begun to hold something."""
+        self._triggered(guard).inc()
+
+    # Vendors --------------------------------------------------------------------------------------
+
+    def _define_vendors(self) -> None:
+        labels: dict[str, type[StrEnum]] = {"provider": Provider, "operation": Operation}
+        self._requests = self._counter("provider_requests", "Every call.", **labels, outcome=Outcome)
+        self._request_seconds = self._histogram(
+            "provider_request_seconds", "How long a call took.", _REQUEST_BUCKETS, **labels
+        )
+        self._quota = self._gauge(
+            "provider_quota_used_ratio",
+            "Our own count over the configured quota.",
+            provider=Provider,
+            window=Window,
+        )
+        self._throttled = self._gauge(
+            "provider_throttled_seconds",
+            "For how long the vendor still refuses calls.",
+            provider=Provider,
+            scope=Scope,
+        )
+        self._waited = self._counter(
+            "provider_waited_seconds",
+            "How long calls were held back to stay under a quota.",
+            provider=Provider,
+            scope=Scope,
+        )
+        self._connections = self._gauge(
+            "connections", "People's connected calendars.", provider=Provider, state=ConnectionState
+        )
+        for provider, scope in product(self._providers, Scope):
+            self._throttled(provider, scope).set_function(self._refusal(provider, scope))
+
+    def request(self, provider: str, operation: str, outcome: str, seconds: float) -> None:
+        """One call ended. ``outcome`` is a value of :class:`Outcome` or the name of one of our errors."""
+        self._requests(provider, operation, Outcome.of(outcome)).inc()
+        self._request_seconds(provider, operation).observe(seconds)
+
+    def throttled(self, provider: str, scope: str, seconds: float) -> None:
+        """The vendor refuses calls of the project, or of one person, for so many seconds."""
+        who = (Provider(provider), Scope(scope))
+        self._refused_until[who] = max(self._refused_until.get(who, 0), time.monotonic() + seconds)
+
+    def _refusal(self, provider: Provider, scope: Scope) -> Callable[[], float]:
+        return lambda: max(0.0, self._refused_until.get((provider, scope), 0) - time.monotonic())
+
+    def waited(self, provider: str, scope: str, seconds: float) -> None:
+        """We held a call back for so many seconds."""
+        self._waited(provider, scope).inc(seconds)
+
+    def quota(self, provider: str, window: str, used: Callable[[], float]) -> None:
+        """Ask ``used`` for the share of a quota, from 0 to 1, whenever the metrics are read."""
+        self._quota(provider, window).set_function(used)
+
+    def connections(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """People's connections by (provider, state)."""
+        for provider, state in product(self._seen(counts), ConnectionState):
+            self._connections(provider, state).set(counts.get((provider, state), 0))
+
+    def _seen(self, counts: Mapping[tuple[str, str], int]) -> set[Provider]:
+        """Every provider counted so far: one that has gone returns to 0."""
+        self._providers |= {Provider(provider) for provider, _ in counts}
+        return self._providers
+
+    # Making them ----------------------------------------------------------------------------------
+
+    def _define_build(self) -> None:
+        build = {
+            "version": version("ilt-calendar-reconciler"),
+            "python": platform.python_version(),
+            "tzdata": tz_database(),
+        }
+        info = Gauge("build_info", "What runs.", build, namespace="reconciler", registry=self.registry)
+        info.labels(**build).set(1)
+
+    def _counter(self, name: str, text: str, **labels: type[StrEnum]) -> _Family[Counter]:
+        made = Counter(name, text, labels, namespace="reconciler", registry=self.registry)
+        return self._begun(_Family(made, tuple(labels.values())))
+
+    def _gauge(self, name: str, text: str, **labels: type[StrEnum]) -> _Family[Gauge]:
+        made = Gauge(name, text, labels, namespace="reconciler", registry=self.registry)
+        return _Family(made, tuple(labels.values()))
+
+    def _histogram(
+        self, name: str, text: str, buckets: tuple[float, ...], **labels: type[StrEnum]
+    ) -> _Family[Histogram]:
+        made = Histogram(name, text, labels, namespace="reconciler", registry=self.registry, buckets=buckets)
+        return _Family(made, tuple(labels.values()))
+
+    def _begun(self, family: _Family[Counter]) -> _Family[Counter]:
+        """Every series of a counter, at 0."""
+        values = [self._providers if enum is Provider else tuple(enum) for enum in family.enums]
+        for labels in product(*values):
+            family(*labels)
+        return family
+
+
+def tz_database() -> str:
+    """The release of the time-zone database that Python uses: a system's own goes before the package.
+    ``unknown`` where the system's does not say. https://docs.python.org/3/library/zoneinfo.html#data-sources
+    """
+    for folder in map(Path, zoneinfo.TZPATH):
+        if (folder / "Europe" / "London").exists():
+            return _system_release(folder)
+    return str(tzdata.IANA_VERSION)
+
+
+def _system_release(folder: Path) -> str:
+    for name in ("tzdata.zi", "+VERSION"):
+        try:
+            return (folder / name).read_text().splitlines()[0].removeprefix("# version ").strip()
+        except (OSError, IndexError):
+            continue
+    return "unknown"
+
+
+# Showing them -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Exposition:
+    """The server of ``/metrics``, in a thread of its own."""
+
+    server: WSGIServer
+    thread: threading.Thread
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.server.server_port)
+
+    def close(self) -> None:
+        """Stop, and free the port."""
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+def expose(metrics: Metrics, host: str, port: int) -> Exposition:
+    """Serve the metrics. Raises :class:`~reconciler.errors.ConfigurationError` where nothing can listen."""
+    try:
+        server, thread = start_http_server(port, host, metrics.registry)
+    except OSError as error:
+        problem = f"ops.listen: cannot listen on {host} port {port}: {error.strerror}"
+        raise ConfigurationError([problem]) from error
+    return Exposition(server, thread)

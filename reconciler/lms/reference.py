@@ -1,0 +1,202 @@
+"""Any LMS that offers the five tables or views of :mod:`reconciler.lms.reference_tables`.
+
+On PostgreSQL, MariaDB, MySQL and SQLite. Ids are text here, whatever they are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from reconciler.lms.days import Refused, in_order, instant, known_zone, wall_day
+from reconciler.lms.engine import address_of, columns_of
+from reconciler.lms.reference_queries import ReferenceQueries
+from reconciler.lms.reference_tables import COLUMNS
+from reconciler.lms.registrations import Seat
+from reconciler.lms.source import SeatRow, Selection, SqlLms, stream
+from reconciler.lms.text import LONGEST_LOCATION, block, line, link
+from reconciler.model import Account, Day, Person, Refusal, Role, SeatStatus, Session
+
+_ROLES = {role.value: role for role in Role}
+_STATUSES = {status.value: status for status in SeatStatus}
+_CANCELLED = {"scheduled": False, "cancelled": True}
+_UNIQUE = {"accounts": "id", "people": "id", "sessions": "id", "seats": "seat_ref"}
+_NO = frozenset({"0", "f", "false", "n", "no", ""})
+
+
+class ReferenceLms(SqlLms):
+    """Reads the five tables. ``prefix`` begins each of their names; ``schema`` is where they are."""
+
+    def __init__(self, engine: Engine, *, prefix: str = "", schema: str | None = None) -> None:
+        where = f"{schema}.{prefix}" if schema else prefix
+        super().__init__(engine, address_of(engine, where))
+        self._prefix = prefix
+        self._schema = schema
+        self._queries: ReferenceQueries | None = None
+
+    def _look(self, connection: Connection) -> list[str]:
+        if self._queries is not None:
+            return []
+        names = {table: f"{self._prefix}{table}" for table in COLUMNS}
+        found = columns_of(connection, list(names.values()), self._schema)
+        problems = [
+            f"{name}: no such table or view, or no right to read it"
+            for name in names.values()
+            if name not in found
+        ]
+        problems += [
+            f"{names[table]}: no column {column}"
+            for table, columns in COLUMNS.items()
+            if names[table] in found
+            for column in columns
+            if column not in found[names[table]]
+        ]
+        if not problems:
+            kinds = {table: found[name] for table, name in names.items()}
+            self._queries = ReferenceQueries(kinds, self._prefix, self._schema)
+        return problems
+
+    def _forget(self) -> None:
+        self._queries = None
+
+    def _known(self) -> ReferenceQueries:
+        if self._queries is None:
+            raise RuntimeError("the tables are looked at before they are read")
+        return self._queries
+
+    def _accounts(self, connection: Connection) -> Mapping[str, Account]:
+        rows = connection.execute(self._known().accounts())
+        return {row.id: Account(row.id, line(row.name), line(row.time_zone)) for row in rows}
+
+    def _sessions(self, connection: Connection, selection: Selection) -> Iterator[Session]:
+        queries = self._known()
+        days = _grouped(connection.execute(queries.days(selection)))
+        instructors = _grouped(connection.execute(queries.instructors(selection)))
+        strange = _strange_seats(connection.execute(queries.kinds_of_seats(selection)))
+        for row in connection.execute(queries.sessions(selection)):
+            yield _session(row, days.get(row.id, ()), instructors.get(row.id, ()), strange.get(row.id))
+
+    def _seat_rows(self, connection: Connection, since: datetime) -> Iterator[SeatRow]:
+        for id_, account, identity, active, *seat in stream(connection, self._known().seat_rows(since)):
+            own = None if seat[0] is None else _seat(*seat)
+            yield SeatRow(id_, account or "", str(identity or id_), _flag(active, True), own)
+
+    def _people(self, connection: Connection, ids: Sequence[str]) -> Iterator[Person]:
+        for row in connection.execute(self._known().people(ids)):
+            yield Person(
+                row.id,
+                row.account_id or "",
+                line(row.email, 320),
+                line(row.name),
+                line(row.locale, 35),
+                str(row.identity or row.id),
+                _flag(row.active, True),
+            )
+
+    def _seats(self, connection: Connection, selection: Selection) -> Iterator[tuple[str, Seat]]:
+        for person, *seat in connection.execute(self._known().seats(selection)):
+            yield person, _seat(*seat)
+
+    def _strays(self, connection: Connection, since: datetime) -> Iterator[Refusal]:
+        for session, count, person in connection.execute(self._known().seats_of_nobody(since)):
+            why = f"{count} seats of this session belong to nobody among the people ({line(person, 60)!r})"
+            yield Refusal("seat", session, why)
+
+    def _doubts(self, connection: Connection) -> Iterator[str]:
+        for table, column in (
+            ("accounts", "id"),
+            ("people", "id"),
+            ("sessions", "id"),
+            ("seats", "seat_ref"),
+        ):
+            count = connection.execute(self._known().doubled(table, column)).scalar_one()
+            if count:
+                yield f"{self._prefix}{table}: {count} values of {column} are there more than once"
+        for account in self._accounts(connection).values():
+            try:
+                known_zone(account.time_zone)
+            except Refused as refused:
+                yield f"{self._prefix}accounts: {account.id}: {refused}"
+
+
+# Rows to values -----------------------------------------------------------------------------------
+
+
+def _session(
+    row: sa.Row[Any], days: Sequence[Sequence[Any]], instructors: Sequence[Sequence[Any]], strange: str | None
+) -> Session:
+    """A session that says cancelled is never refused: nothing else about it matters any more."""
+    cancelled = _CANCELLED.get(_word(row.status))
+    cancel_until = instant(row.cancel_until)
+    refused = None if cancelled is not None else f"unknown status {line(row.status, 60)!r}"
+    if row.has_deadline and cancel_until is None:
+        refused = "cancel_until is unreadable, or not in the years 1980 to 2199"
+    found: list[Day] = []
+    try:
+        found.extend(
+            wall_day(starts, ends, zone, _flag(all_day, False)) for starts, ends, all_day, zone in days
+        )
+    except Refused as error:
+        refused = str(error)
+    refused = None if cancelled else refused or strange
+    return Session(
+        id=row.id,
+        account=row.account_id or "",
+        title=line(row.title),
+        course=line(row.course),
+        details=block(row.details),
+        location=line(row.location, LONGEST_LOCATION),
+        url=link(row.url),
+        instructors=_names(instructors),
+        days=() if refused else in_order(found),
+        cancelled=bool(cancelled),
+        cancellable=_flag(row.cancellable, False),
+        cancel_until=cancel_until,
+        refused=refused,
+    )
+
+
+def _names(instructors: Sequence[Sequence[Any]]) -> tuple[str, ...]:
+    """Each once, by name: the order of rows means nothing."""
+    return tuple(name for name, _id in sorted({(line(name), id_) for id_, name in instructors}) if name)
+
+
+def _seat(session: str, ref: str | None, role: object, status: object) -> Seat:
+    """An unknown word makes the session refused, so that nothing is concluded from its seats."""
+    return session, ref or "", _ROLES.get(_word(role), Role.LEARNER), _STATUSES.get(_word(status))
+
+
+def _strange_seats(kinds: Iterable[Sequence[Any]]) -> dict[str, str]:
+    """Sessions with a seat whose role or status is a word nobody knows, and which."""
+    strange: dict[str, str] = {}
+    for session, role, status in kinds:
+        if _word(role) not in _ROLES:
+            strange[session] = f"a seat has the unknown role {line(role, 60)!r}"
+        elif _word(status) not in _STATUSES:
+            strange[session] = f"a seat has the unknown status {line(status, 60)!r}"
+    return strange
+
+
+def _word(raw: object) -> str:
+    return str(raw).strip().lower()
+
+
+def _flag(raw: object, unknown: bool) -> bool:
+    """Yes or no, however a database says it; ``unknown`` where it does not."""
+    if raw is None:
+        return unknown
+    if isinstance(raw, bytes):  # MariaDB's BIT
+        return any(raw)
+    return _word(raw) not in _NO
+
+
+def _grouped(rows: Iterable[Sequence[Any]]) -> dict[str, list[Sequence[Any]]]:
+    """Rows by their first column, without it."""
+    groups: dict[str, list[Sequence[Any]]] = {}
+    for key, *rest in rows:
+        groups.setdefault(key, []).append(rest)
+    return groups

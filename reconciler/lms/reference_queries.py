@@ -1,0 +1,216 @@
+"""The statements for the five reference tables, whatever types their columns turned out to have.
+
+Where an id is text it is used as it is, so that indexes serve; numbers are asked for as numbers; any
+other type is cast to text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql.elements import ColumnElement
+
+from reconciler.lms.days import EARLIEST, LATEST, surely_past
+from reconciler.lms.engine import as_text, code_points
+from reconciler.lms.source import Selection, whole_number
+
+
+class _Table:
+    """One of the five, with what its columns are."""
+
+    def __init__(self, name: str, kinds: Mapping[str, str], schema: str | None) -> None:
+        self._kinds = kinds
+        self.table = sa.table(name, *(sa.column(column) for column in kinds), schema=schema)
+
+    def __getitem__(self, column: str) -> ColumnElement[Any]:
+        return self.table.c[column]
+
+    def text(self, column: str) -> ColumnElement[str]:
+        """The column as text; as it is where it is text."""
+        return self[column] if self._kinds[column] == "text" else as_text(self[column])
+
+    def named(self, column: str) -> ColumnElement[str]:
+        """The same, under its own name."""
+        return self.text(column).label(column)
+
+    def among(self, column: str, ids: Sequence[str]) -> ColumnElement[bool]:
+        """Whether the column's value is one of these ids."""
+        if self._kinds[column] == "integer":
+            return self[column].in_([number for number in map(whole_number, ids) if number is not None])
+        return self.text(column).in_(ids)
+
+    def alike(self, column: str, other: _Table, others: str) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+        """Two columns ready to be compared, be one a number and the other text."""
+        if self._kinds[column] == other._kinds[others]:
+            return self[column], other[others]
+        return as_text(self[column]), as_text(other[others])
+
+    def same(self, column: str, other: _Table, others: str) -> ColumnElement[bool]:
+        """Whether two columns hold the same id."""
+        mine, theirs = self.alike(column, other, others)
+        return mine == theirs
+
+
+class ReferenceQueries:
+    """``kinds`` says for each of the five tables what its columns are: integer, text, other."""
+
+    def __init__(self, kinds: Mapping[str, Mapping[str, str]], prefix: str, schema: str | None) -> None:
+        self._tables = {name: _Table(f"{prefix}{name}", columns, schema) for name, columns in kinds.items()}
+        self._people, self._sessions = self._tables["people"], self._tables["sessions"]
+        self._days, self._seats = self._tables["days"], self._tables["seats"]
+
+    def accounts(self) -> sa.Select[Any]:
+        """Every account."""
+        accounts = self._tables["accounts"]
+        return sa.select(accounts.named("id"), accounts["name"], accounts["time_zone"])
+
+    def people(self, ids: Sequence[str]) -> sa.Select[Any]:
+        """These people."""
+        people = self._people
+        return sa.select(
+            people.named("id"),
+            people.named("account_id"),
+            people["email"],
+            people["name"],
+            people["locale"],
+            people.named("identity"),
+            people["active"],
+        ).where(people.among("id", ids))
+
+    def sessions(self, selection: Selection) -> sa.Select[Any]:
+        """The sessions meant, without their days."""
+        sessions = self._sessions
+        plain = ("title", "course", "details", "location", "url", "status", "cancellable")
+        return sa.select(
+            sessions.named("id"),
+            sessions.named("account_id"),
+            *(sessions[column] for column in plain),
+            _sane(sessions["cancel_until"]).label("cancel_until"),
+            sessions["cancel_until"].is_not(None).label("has_deadline"),
+        ).where(*self._meant(selection))
+
+    def days(self, selection: Selection) -> sa.Select[Any]:
+        """Session, starts, ends, all_day, time_zone."""
+        days = self._days
+        return sa.select(
+            days.text("session_id"),
+            _sane(days["starts"]),
+            _sane(days["ends"]),
+            days["all_day"],
+            days["time_zone"],
+        ).where(self._of_meant(days, selection))
+
+    def instructors(self, selection: Selection) -> sa.Select[Any]:
+        """Session, person, name, of everybody who is booked as its instructor."""
+        seats, people = self._seats, self._people
+        return (
+            sa.select(seats.text("session_id"), people.text("id"), people["name"])
+            .select_from(seats.table.join(people.table, seats.same("person_id", people, "id")))
+            .where(_is(seats["role"], "instructor"), _is(seats["status"], "booked"))
+            .where(self._of_meant(seats, selection))
+        )
+
+    def kinds_of_seats(self, selection: Selection) -> sa.Select[Any]:
+        """Session, role, status: each combination once."""
+        seats = self._seats
+        return (
+            sa.select(seats.text("session_id"), seats["role"], seats["status"])
+            .where(self._of_meant(seats, selection))
+            .distinct()
+        )
+
+    def seat_rows(self, since: datetime) -> sa.Select[Any]:
+        """Person, account, identity, active, session, ref, role, status; everybody, ordered by id."""
+        people, seats = self._people, self._seats
+        current = self._of_meant(seats, Selection(since=since))
+        return (
+            sa.select(
+                people.text("id"),
+                people.text("account_id"),
+                people.text("identity"),
+                people["active"],
+                *self._seat_columns(),
+            )
+            .select_from(
+                people.table.outerjoin(seats.table, sa.and_(seats.same("person_id", people, "id"), current))
+            )
+            .order_by(code_points(people.text("id")))
+        )
+
+    def seats(self, selection: Selection) -> sa.Select[Any]:
+        """Person, session, ref, role, status, of the people meant."""
+        people, seats = self._people, self._seats
+        return (
+            sa.select(people.text("id"), *self._seat_columns())
+            .select_from(people.table.join(seats.table, seats.same("person_id", people, "id")))
+            .where(people.among("id", selection.people or ()), self._of_meant(seats, selection))
+        )
+
+    def seats_of_nobody(self, since: datetime) -> sa.Select[str, int, str]:
+        """Session, how many of its seats belong to nobody among the people, and one such id."""
+        people, seats = self._people, self._seats
+        session = seats.text("session_id")
+        return (
+            sa.select(session, sa.func.count(), sa.func.min(seats.text("person_id")))
+            .select_from(seats.table.outerjoin(people.table, seats.same("person_id", people, "id")))
+            .where(people["id"].is_(None), self._of_meant(seats, Selection(since=since)))
+            .group_by(session)
+        )
+
+    def doubled(self, table: str, column: str) -> sa.Select[int]:
+        """How many values of a column that should be unique are there more than once."""
+        values = self._tables[table][column]
+        found = sa.select(values).group_by(values).having(sa.func.count() > 1).subquery()
+        return sa.select(sa.func.count()).select_from(found)
+
+    # Which sessions
+
+    def _seat_columns(self) -> tuple[ColumnElement[Any], ...]:
+        seats = self._seats
+        return seats.text("session_id"), seats.text("seat_ref"), seats["role"], seats["status"]
+
+    def _of_meant(self, table: _Table, selection: Selection) -> ColumnElement[bool]:
+        """Whether a day or seat belongs to one of the sessions meant."""
+        mine, theirs = table.alike("session_id", self._sessions, "id")
+        return mine.in_(sa.select(theirs).where(*self._meant(selection)))
+
+    def _meant(self, selection: Selection) -> list[ColumnElement[bool]]:
+        conditions = []
+        if selection.since is not None:
+            conditions.append(self._current(selection.since))
+        if selection.people is not None:
+            mine, theirs = self._sessions.alike("id", self._seats, "session_id")
+            conditions.append(
+                mine.in_(sa.select(theirs).where(self._seats.among("person_id", selection.people)))
+            )
+        if selection.session is not None:
+            conditions.append(self._sessions.among("id", [selection.session]))
+        return conditions
+
+    def _current(self, since: datetime) -> ColumnElement[bool]:
+        """Without days, or with one that may end after ``since`` or whose year is absurd. Zones cannot be
+        reckoned with in SQL, so it lets some past ones through."""
+        days, past = self._days, surely_past(since)
+        own = days.same("session_id", self._sessions, "id")
+        late = [
+            condition
+            for column in (days["starts"], days["ends"])
+            for condition in (column > past, column < EARLIEST, column.is_(None))
+        ]
+        return sa.or_(
+            ~sa.exists().where(own).correlate(self._sessions.table),
+            sa.exists().where(own, sa.or_(*late)).correlate(self._sessions.table),
+        )
+
+
+def _sane(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The time, or NULL in an absurd year: PostgreSQL's infinity and MariaDB's zero date have no
+    counterpart in Python, and one of them must not end the whole reading."""
+    return sa.case((sa.and_(column >= EARLIEST, column < LATEST), column))
+
+
+def _is(column: ColumnElement[Any], word: str) -> ColumnElement[bool]:
+    return sa.func.lower(sa.func.trim(as_text(column))) == word

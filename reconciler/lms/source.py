@@ -1,0 +1,295 @@
+"""What every LMS in a database has in common: scanning it as a stream and reading people in batches.
+
+An adapter says how its tables give accounts, sessions, people and seats; this module makes the snapshot,
+merges seats into registrations and digests them, the same way for the scan and for a reading, so that
+both give equal digests for equal rows. The number of statements does not depend on how much there is;
+a scan holds a fingerprint for each session and nothing for each seat.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from reconciler.diff.fields import person_fingerprint, session_fingerprint
+from reconciler.errors import LmsUnreadable
+from reconciler.lms.days import is_current
+from reconciler.lms.engine import snapshot, unreadable
+from reconciler.lms.registrations import Lines, Place, Seat, merged, registration
+from reconciler.model import Account, Desired, Person, Refusal, Session, Standing
+from reconciler.ports import Glance, Scan
+
+STREAM = 2_000
+"""How many rows of a stream are in memory at once."""
+
+CHUNK = 10_000
+"""How many people are named in one statement: PostgreSQL takes 65,535 parameters, SQLite 32,766."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which sessions are meant: those current at ``since``, of these people only; or one by its id."""
+
+    since: datetime | None = None
+    people: Sequence[str] | None = None
+    session: str | None = None
+
+
+class SeatRow(NamedTuple):
+    """A row of the stream: a person and one of their seats, whose fields are ``None`` without any."""
+
+    person: str
+    account: str
+    identity: str
+    active: bool
+    seat: Seat | None
+
+
+class SqlLms(ABC):
+    """A source of training behind an SQL database. See :class:`~reconciler.ports.LmsSource`.
+
+    May be used by several threads at once: each reading takes a connection of its own.
+    """
+
+    def __init__(self, engine: Engine, address: str) -> None:
+        self.address = address
+        self._engine = engine
+
+    # What an adapter says
+
+    @abstractmethod
+    def _look(self, connection: Connection) -> list[str]:
+        """Learn what the tables look like, once; one sentence for whatever is missing."""
+
+    @abstractmethod
+    def _forget(self) -> None:
+        """Forget what :meth:`_look` learned."""
+
+    @abstractmethod
+    def _accounts(self, connection: Connection) -> Mapping[str, Account]:
+        """Every account, by id."""
+
+    @abstractmethod
+    def _sessions(self, connection: Connection, selection: Selection) -> Iterator[Session]:
+        """The sessions meant; ones that are past may be among them."""
+
+    @abstractmethod
+    def _seat_rows(self, connection: Connection, since: datetime) -> Iterator[SeatRow]:
+        """Everybody, ordered by id by code point, with each seat in a session current at ``since``."""
+
+    @abstractmethod
+    def _people(self, connection: Connection, ids: Sequence[str]) -> Iterator[Person]:
+        """Those of these people whom the LMS knows."""
+
+    @abstractmethod
+    def _seats(self, connection: Connection, selection: Selection) -> Iterator[tuple[str, Seat]]:
+        """These people's seats in current sessions, each with its person's id."""
+
+    def _strays(self, connection: Connection, since: datetime) -> Iterator[Refusal]:
+        """What the stream will not show because it belongs to nobody."""
+        yield from ()
+
+    @abstractmethod
+    def _doubts(self, connection: Connection) -> Iterator[str]:
+        """What is wrong with the rows: one sentence each. Called only when nothing is missing."""
+
+    # The port
+
+    @contextmanager
+    def scan(self, since: datetime) -> Iterator[Scan]:
+        """A snapshot of all sessions with a day ending after ``since`` or without days, streamed.
+
+        Raises ``LmsUnreadable``, while ``people`` is read too. The snapshot lasts as long as the scan.
+        """
+        with ExitStack() as stack:
+            with self._reading():
+                connection = stack.enter_context(snapshot(self._engine))
+                self._require(connection)
+                catalogue = _Catalogue(since)
+                accounts = self._accounts(connection)
+                catalogue.refused.extend(self._strays(connection, since))
+                for session in self._sessions(connection, Selection(since=since)):
+                    catalogue.add(session)
+            scan = Scan(accounts, catalogue.by_account, iter(()), catalogue.crowd, catalogue.refused)
+            scan.people = self._glances(self._seat_rows(connection, since), catalogue, accounts)
+            yield scan
+            if not catalogue.complete:  # a stream that nobody reads on is cut, not drained
+                connection.invalidate()
+
+    def read(self, people: Collection[str], since: datetime) -> Mapping[str, Desired]:
+        """The desired state of these people in one snapshot, one entry for each id asked for."""
+        desired: dict[str, Desired] = {}
+        with self._reading(), snapshot(self._engine) as connection:
+            self._require(connection)
+            for ids in _chunks(people):
+                desired.update(self._read_chunk(connection, Selection(since, ids), since))
+        return desired
+
+    def session(self, session_id: str) -> Session | None:
+        """One session, however old; ``None`` if there is none."""
+        with self._reading(), snapshot(self._engine) as connection:
+            self._require(connection)
+            return next(self._sessions(connection, Selection(session=session_id)), None)
+
+    def check(self) -> list[str]:
+        """What is wrong with tables, columns or rights: one sentence each; empty when all is well."""
+        try:
+            with self._reading(), snapshot(self._engine) as connection:
+                self._forget()
+                return self._look(connection) or list(self._doubts(connection))
+        except LmsUnreadable as error:
+            return [error.what]
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self._engine.dispose()
+
+    # How
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Errors in our words; after one the tables are looked at anew, for they may have changed."""
+        try:
+            with unreadable(self.address):
+                yield
+        except LmsUnreadable:
+            self._forget()
+            raise
+
+    def _require(self, connection: Connection) -> None:
+        problems = self._look(connection)
+        if problems:
+            raise LmsUnreadable(
+                "; ".join(problems),
+                whose=self.address,
+                next_step="Add what is missing, or grant the right to read it; the next cycle looks again.",
+            )
+
+    def _read_chunk(
+        self, connection: Connection, selection: Selection, since: datetime
+    ) -> Iterator[tuple[str, Desired]]:
+        ids = selection.people or ()
+        people = {person.id: person for person in self._people(connection, ids)}
+        seats: dict[str, list[Seat]] = {}
+        for person, seat in self._seats(connection, selection):
+            seats.setdefault(person, []).append(seat)
+        sessions = {
+            session.id: session
+            for session in self._sessions(connection, selection)
+            if is_current(session, since)
+        }
+        fingerprints = {id_: session_fingerprint(session) for id_, session in sessions.items()}
+        for id_ in ids:
+            yield id_, _desired(id_, people.get(id_), seats.get(id_, ()), sessions, fingerprints)
+
+    def _glances(
+        self, rows: Iterator[SeatRow], catalogue: _Catalogue, accounts: Mapping[str, Account]
+    ) -> Iterator[Glance]:
+        previous, strange = None, set[str]()
+        with self._reading():
+            for person, own in groupby(rows, key=itemgetter(0)):
+                if previous is not None and person <= previous:
+                    raise LmsUnreadable(
+                        f"people come in another order than asked for: {previous!r} before {person!r}",
+                        whose=self.address,
+                    )
+                previous = person
+                glance = catalogue.glance(person, list(own))
+                if glance.account not in accounts and glance.account not in strange:
+                    strange.add(glance.account)
+                    catalogue.refused.append(
+                        Refusal("account", glance.account, "has people but is not among the accounts")
+                    )
+                yield glance
+        catalogue.complete = True
+
+
+class _Catalogue:
+    """What a scan keeps: of each session a fingerprint and the starts of its days."""
+
+    def __init__(self, since: datetime) -> None:
+        self.by_account: dict[str, set[str]] = {}
+        self.crowd: Counter[str] = Counter()
+        self.refused: list[Refusal] = []
+        self.complete = False
+        self._since = since
+        self._fingerprints: dict[str, str] = {}
+        self._starts: dict[str, datetime] = {}
+        self._lines = Lines()
+
+    def add(self, session: Session) -> None:
+        """Take up a session, unless it is past."""
+        if not is_current(session, self._since):
+            return
+        self.by_account.setdefault(session.account, set()).add(session.id)
+        self._fingerprints[session.id] = session_fingerprint(session)
+        if session.refused:
+            self.refused.append(Refusal("session", session.id, session.refused))
+        elif not session.cancelled:
+            starts = [day.start_instant for day in session.days if day.end_instant > self._since]
+            if starts:
+                self._starts[session.id] = min(starts)
+
+    def glance(self, person: str, rows: list[SeatRow]) -> Glance:
+        """One person, of all their rows; counts their registrations."""
+        lines: list[str] = []
+        starts: list[datetime] = []
+        for place in merged(row.seat for row in rows if row.seat):
+            fingerprint = self._fingerprints.get(place.session)
+            if fingerprint is None:
+                continue
+            self.crowd[place.session] += 1
+            lines.append(self._lines.line(place, fingerprint))
+            if place.standing is Standing.WANTED and place.session in self._starts:
+                starts.append(self._starts[place.session])
+        first = rows[0]
+        digest = person_fingerprint(first.identity, first.active, lines)
+        return Glance(person, first.account, digest, min(starts, default=None))
+
+
+def _desired(
+    person_id: str,
+    person: Person | None,
+    seats: Iterable[Seat],
+    sessions: Mapping[str, Session],
+    fingerprints: Mapping[str, str],
+) -> Desired:
+    if person is None:
+        return Desired(person_id, None)
+    lines = Lines()
+    places: list[Place] = sorted(place for place in merged(seats) if place.session in sessions)
+    digest = person_fingerprint(
+        person.identity,
+        person.active,
+        [lines.line(place, fingerprints[place.session]) for place in places],
+    )
+    own = tuple(registration(person_id, place, sessions[place.session]) for place in places)
+    return Desired(person_id, person, own, digest)
+
+
+def _chunks(people: Collection[str]) -> Iterator[list[str]]:
+    ids = sorted(set(people))
+    for start in range(0, len(ids), CHUNK):
+        yield ids[start : start + CHUNK]
+
+
+def stream(connection: Connection, query: sa.Select[Any]) -> Iterator[Any]:
+    """The rows of a query, a few thousand in memory at a time."""
+    yield from connection.execution_options(yield_per=STREAM).execute(query)
+
+
+def whole_number(text: str) -> int | None:
+    """The number that this id is, in the only form a database gives one; ``None`` for any other id."""
+    if not (text.isascii() and text.isdigit() and len(text) < 19) or (text[0] == "0" and text != "0"):
+        return None
+    return int(text)

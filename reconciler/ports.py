@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from reconciler.model import (
@@ -80,6 +81,63 @@ class LmsSource(Protocol):
 
     def check(self) -> list[str]:
         """What is wrong with tables, columns or rights: one sentence each; empty when all is well."""
+
+
+class RegistrarOutcome(StrEnum):
+    """How an un-registration ended."""
+
+    DONE = "done"  # the seat is given back, by us
+    REFUSED = "refused"  # the LMS says no: attended, begun, not cancellable, deadline passed
+    LOST = "lost"  # not as seen any more: another seat, other days, cancelled by somebody else
+    STILL_THERE = "still-there"  # only from `resolve`: nothing has happened
+    UNKNOWN = "unknown"  # no usable answer: it may have happened
+
+
+@dataclass(frozen=True, slots=True)
+class Unregistration:
+    """One seat to be given back, exactly as it was proven.
+
+    ``seats`` are all seats that one registration stands for. ``days`` are (start, end) instants in order.
+    ``now`` is the instant at which the session must not have begun nor its deadline have passed;
+    ``deadline`` is by the LMS's own clock: afterwards nothing may be written any more. ``reference`` names
+    our evidence; an LMS that keeps a reason may store it.
+    """
+
+    account: str
+    person: str
+    session: str
+    seats: tuple[str, ...]
+    days: tuple[tuple[datetime, datetime], ...]
+    now: datetime
+    deadline: datetime
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrarAnswer:
+    """What the LMS said. ``why`` is a code or sentence without names, ``trace`` identifies the write."""
+
+    outcome: RegistrarOutcome
+    why: str = ""
+    trace: str = ""
+
+
+class Registrar(Protocol):
+    """The LMS's own way of giving a seat back. Methods raise nothing but ``LmsUnreadable``, and that only
+    when it is certain that nothing was written."""
+
+    def now(self) -> datetime:
+        """The LMS's clock."""
+
+    def unregister(self, request: Unregistration) -> RegistrarAnswer:
+        """Give the seat back, once, if everything still is as the request says. Idempotent."""
+
+    def resolve(self, request: Unregistration) -> RegistrarAnswer:
+        """What became of a request whose answer was never recorded; asked only after its deadline. Reads
+        the LMS's primary. ``DONE``, ``STILL_THERE`` or ``LOST``."""
+
+    def check(self) -> list[str]:
+        """What stands in the way of giving seats back: one sentence each; empty when all is well."""
 
 
 # Calendars ----------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from datetime import datetime
 from reconciler.diff.changes import DELETING, Cause, Change, DeleteSurplus, starts_of
 from reconciler.diff.fields import content_of, digest_of, made_by_us, removal_of
 from reconciler.diff.match import Slot, match
-from reconciler.diff.slot import SlotCase, settle
+from reconciler.diff.slot import SlotCase, settle, unregistration_unseen
 from reconciler.model import (
     ActualEvent,
     Desired,
@@ -169,6 +169,9 @@ def _plan_session(
     gathered.wanted.extend(
         event.day.start_instant for event in events.values() if event.day.end_instant > now
     )
+    lagging = room.registration is not None and any(
+        unregistration_unseen(entry, room.registration.seat, now) for entry in room.entries
+    )
     for slot in sorted(events.keys() | by_slot.keys() | sights.keys()):
         case = SlotCase(
             installation=policy.installation,
@@ -178,6 +181,7 @@ def _plan_session(
             actuals=tuple(sights.get(slot, ())),
             looked=looked,
             now=now,
+            lagging=lagging,
         )
         outcome = settle(case)
         gathered.look |= outcome.look

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from reconciler.diff.changes import (
     Adopt,
@@ -29,11 +29,17 @@ from reconciler.model import (
     State,
 )
 
+LMS_LAG = timedelta(hours=1)
+"""How long the LMS, read through a replica or a cache, may still show a seat that we gave back."""
+
 
 @dataclass(frozen=True, slots=True)
 class SlotCase:
     """Everything known of one slot. ``event`` is ``None`` where nothing is desired. Either ``event``,
-    ``entry`` or ``actuals`` is there. ``looked``: ``actuals`` come from a complete listing."""
+    ``entry`` or ``actuals`` is there. ``looked``: ``actuals`` come from a complete listing.
+
+    ``lagging``: the LMS may not show yet that this very seat was given back through another day.
+    """
 
     installation: str
     registration: Registration | None
@@ -42,6 +48,7 @@ class SlotCase:
     actuals: tuple[ActualEvent, ...]
     looked: bool
     now: datetime
+    lagging: bool = False
 
     @property
     def key(self) -> EventKey:
@@ -72,6 +79,7 @@ _WAITING = (
     Verdict.WAIT_UNREGISTERED,
     Verdict.RESOLVE_UNREGISTERING,
 )
+_MAKING = (Verdict.LOOK, Verdict.CREATE, Verdict.CREATE_AGAIN, Verdict.CREATE_NEXT)
 
 
 def settle(case: SlotCase) -> Outcome:
@@ -79,15 +87,28 @@ def settle(case: SlotCase) -> Outcome:
     wish = _wish(case)
     actual = _choose(case)
     verdict = decide(wish, _state(case), _sight(case, actual), _news(case))
-    if verdict is Verdict.LOOK:
-        return Outcome(case.key, look=True)
-    if verdict in _WAITING:
-        return Outcome(case.key, waiting=True)
-    if case.entry and case.entry.retry_at and case.entry.retry_at > case.now and wish is not Wish.KEEP:
+    if verdict in _WAITING or (case.lagging and verdict in _MAKING):
         return Outcome(case.key, waiting=True)
     surplus = () if wish is Wish.KEEP else _surplus(case, actual, orphan=verdict is Verdict.DELETE_ORPHAN)
     change = _change(verdict, case, actual)
-    return Outcome(case.key, (change,) if change else (), surplus=surplus)
+    look = verdict is Verdict.LOOK
+    if _backed_off(case) and (look or change or surplus):
+        return Outcome(case.key, waiting=True)
+    return Outcome(case.key, (change,) if change else (), look, surplus=surplus)
+
+
+def unregistration_unseen(entry: LedgerEntry, seat: str | None, now: datetime) -> bool:
+    """Whether the LMS may not show yet that this seat was given back through this row's event."""
+    if entry.seat != seat:
+        return False
+    if entry.state is State.UNREGISTERED and entry.updated_at is not None:
+        return now < entry.updated_at + LMS_LAG
+    return entry.state is State.UNREGISTERING
+
+
+def _backed_off(case: SlotCase) -> bool:
+    retry_at = case.entry.retry_at if case.entry else None
+    return retry_at is not None and retry_at > case.now
 
 
 # The case -----------------------------------------------------------------------------------------
@@ -102,7 +123,11 @@ def _wish(case: SlotCase) -> Wish:
         return Wish.KEEP
     if event is None:
         return Wish.NO
-    return Wish.NEWER if entry and event.seat is not None and entry.seat != event.seat else Wish.SAME
+    if entry is None:
+        return Wish.SAME
+    if entry.state is State.UNREGISTERED and not unregistration_unseen(entry, event.seat, case.now):
+        return Wish.NEWER
+    return Wish.NEWER if event.seat is not None and entry.seat != event.seat else Wish.SAME
 
 
 def _left_alone(registration: Registration) -> bool:

@@ -199,7 +199,7 @@ def an_entry(
     generation: int = 0,
     **changes: Any,
 ) -> LedgerEntry:
-    """The row that writing the event of this day left behind, an hour ago."""
+    """The row that writing the event of this day left behind, half an hour ago."""
     event = a_desired_event(registration, slot, day)
     entry = LedgerEntry(
         key=event.key,
@@ -215,8 +215,8 @@ def an_entry(
         digest=event.digest,
         starts=event.day.start_instant,
         ends=event.day.end_instant,
-        missing_since=NOW - timedelta(hours=1) if state is State.MISSING else None,
-        updated_at=NOW - timedelta(hours=1),
+        missing_since=NOW - timedelta(minutes=30) if state is State.MISSING else None,
+        updated_at=NOW - timedelta(minutes=30),
     )
     return replace(entry, **changes)
 

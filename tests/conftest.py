@@ -1,4 +1,4 @@
-"""For all tests: how hard Hypothesis tries.
+"""For all tests: how hard Hypothesis tries, and real databases to stand on.
 
 Profiles: ``ci``, the default, gives the same examples at every run; ``search`` looks for new ones, for
 as long as one likes to wait (``HYPOTHESIS_PROFILE=search``).
@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 
 from hypothesis import HealthCheck, settings
+
+pytest_plugins = ["tests.support.databases"]
 
 settings.register_profile(
     "ci", derandomize=True, deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow]

@@ -9,6 +9,7 @@ would begin transactions by itself, and not for DDL; it is told not to, and we b
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -16,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+import tenacity
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import sqlite as sqlite_dialect
 
 from reconciler.errors import ConfigurationError, StateUnreadable
 
@@ -103,10 +106,25 @@ def _sqlite(url: sa.URL, pool_size: int) -> sa.Engine:
 
 def _prepare_sqlite(connection: Any, record: object) -> None:
     connection.isolation_level = None
-    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        connection.execute("PRAGMA journal_mode = WAL")
+    _turn_on_write_ahead_log(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _busy(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+
+
+# Two processes that open a new file at once: SQLite refuses one of them without waiting.
+@tenacity.retry(
+    retry=tenacity.retry_if_exception(_busy),
+    wait=tenacity.wait_random(0, 0.1),
+    stop=tenacity.stop_after_delay(PATIENCE),
+    reraise=True,
+)
+def _turn_on_write_ahead_log(connection: sqlite3.Connection) -> None:
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
@@ -167,7 +185,7 @@ def upsert(
     """Insert these rows, or update by primary key the columns they have, but for those in ``keep``."""
     if not rows:
         return
-    build = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    build = sqlite_dialect.insert if connection.dialect.name == "sqlite" else postgresql.insert
     statement = build(table)
     keys = [column.name for column in table.primary_key]
     settled = {*keys, *keep}
@@ -179,5 +197,5 @@ def insert_missing(connection: sa.Connection, table: sa.Table, rows: Sequence[Ma
     """Insert those of these rows whose primary key is not there yet."""
     if not rows:
         return
-    build = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    build = sqlite_dialect.insert if connection.dialect.name == "sqlite" else postgresql.insert
     connection.execute(build(table).on_conflict_do_nothing(), rows)

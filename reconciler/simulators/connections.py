@@ -30,14 +30,17 @@ class OpenConnections:
         self._lock = threading.Lock()
 
     def add(self, connection: socket.socket) -> None:
+        """A socket was accepted."""
         with self._lock:
             self._sockets.add(connection)
 
     def remove(self, connection: socket.socket) -> None:
+        """A socket is done with."""
         with self._lock:
             self._sockets.discard(connection)
 
     def close_all(self) -> None:
+        """Cut whatever is still open."""
         with self._lock:
             for connection in self._sockets:
                 cut(connection)

@@ -95,6 +95,7 @@ class MicrosoftSimulator(Simulator):
     def issue_access_token(
         self, mailbox: str, scopes: str = DEFAULT_SCOPES, client_id: str = DEFAULT_CLIENT_ID
     ) -> str:
+        """A token for the person, expired by the simulated clock an hour later."""
         account = self.mailbox(mailbox).account
         return self.grants.issue_access(Access(client_id, account.tenant, account.oid, short_scopes(scopes)))
 
@@ -114,11 +115,13 @@ class MicrosoftSimulator(Simulator):
 
     # what the base asks -----------------------------------------------------------------------
     def rules(self) -> Iterable[Rule]:
+        """Batch, the calendar's paths, and sign-in."""
         yield Rule("/v1.0/$batch", endpoint="batch", methods=["POST"])
         yield from graph_rules()
         yield from oauth_rules()
 
     def identify(self, request: Request, endpoint: str, args: dict[str, Any]) -> tuple[str, str | None]:
+        """The operation by its endpoint; the mailbox by path, token or grant."""
         if endpoint in OAUTH_OPERATIONS:
             account = self._sign_in.holder(request) if endpoint == "token" else None
         elif "user" in args:
@@ -141,6 +144,7 @@ class MicrosoftSimulator(Simulator):
         return response
 
     def fault_answer(self, call: Call, fault: Fault) -> Response:
+        """Sign-in endpoints refuse in OAuth's words, the rest in Graph's."""
         if call.endpoint in OAUTH_OPERATIONS:
             return self._sign_in.fault_answer(fault)
         return super().fault_answer(call, fault)
@@ -174,6 +178,7 @@ class MicrosoftSimulator(Simulator):
             return self.error(problem.status, problem.code, problem.message, problem.headers)
 
     def perform(self, call: Call) -> Response:
+        """The endpoint's answer once token, mailbox and scopes allow it."""
         if call.endpoint in OAUTH_OPERATIONS:
             with self.lock:
                 return self._sign_in.answer(call)
@@ -223,23 +228,27 @@ class MicrosoftSimulator(Simulator):
 
     # control ----------------------------------------------------------------------------------
     def control_rules(self) -> Iterable[Rule]:
+        """What the table above lists."""
         for name in ("accounts", "owner", "grants", "tenants", "apps"):
             yield Rule(f"/_sim/{name}", endpoint=f"control_{name}", methods=["POST"])
         for name in ("calendar", "counts"):
             yield Rule(f"/_sim/{name}", endpoint=f"control_{name}", methods=["GET"])
 
     def control_accounts(self, request: Request) -> Response:
+        """Make accounts."""
         given = json.loads(request.get_data())
         made = [self.add_account(**one) for one in (given if isinstance(given, list) else [given])]
         return json_response([vars(account) for account in made])
 
     def control_calendar(self, request: Request) -> Response:
+        """What is in a mailbox."""
         owner = self.owner(request.args["mailbox"])
         with self.lock:
             events = owner.look(deleted=request.args.get("deleted") == "1")
             return json_response({"events": events, "calendars": owner.calendars()})
 
     def control_owner(self, request: Request) -> Response:
+        """Act as a calendar's owner; 404 where there is nothing to act on."""
         given = json.loads(request.get_data())
         try:
             with self.lock:
@@ -250,6 +259,7 @@ class MicrosoftSimulator(Simulator):
         return json_response({"id": made})
 
     def control_grants(self, request: Request) -> Response:
+        """Give a refresh token, or let a person's grants die."""
         given = json.loads(request.get_data())
         if "revoke" in given:
             self.revoke(given["mailbox"], given["revoke"])
@@ -258,6 +268,7 @@ class MicrosoftSimulator(Simulator):
         return json_response({"refresh_token": token})
 
     def control_tenants(self, request: Request) -> Response:
+        """What a tenant's administrators decide."""
         given = json.loads(request.get_data())
         tenant = self.directory.add_tenant(given.pop("domain"))
         for name, value in given.items():
@@ -265,12 +276,14 @@ class MicrosoftSimulator(Simulator):
         return json_response({"id": tenant.id, "domain": tenant.domain})
 
     def control_apps(self, request: Request) -> Response:
+        """Register an application."""
         given = json.loads(request.get_data())
         given["redirect_uris"] = set(given.get("redirect_uris", ()))
         self.directory.register_app(ClientApp(**given))
         return json_response({})
 
     def control_counts(self, request: Request) -> Response:
+        """What happened that no answer tells."""
         return json_response(
             {
                 "refused": dict(self.throttle.refused),

@@ -106,6 +106,7 @@ def merge(event: StoredEvent, draft: Draft) -> None:
 
 
 def merged_properties(event: StoredEvent, draft: Draft) -> dict[str, str]:
+    """The extended properties after a PATCH; null takes one away."""
     merged = {**event.properties, **draft.properties}
     return {name: value for name, value in merged.items() if value is not None}
 

@@ -42,6 +42,7 @@ def as_text(content_type: str, content: str) -> str:
 
 
 def preview(content_type: str, content: str) -> str:
+    """The first 255 characters, as text."""
     return re.sub(r"(\r\n)+", "\r\n", as_text(content_type, content)).strip()[:255]
 
 

@@ -94,12 +94,15 @@ class Directory:
         return account
 
     def account(self, upn_or_oid: str) -> Account | None:
+        """By address (in any case) or object id; None if unknown."""
         return self._accounts.get(upn_or_oid.lower())
 
     def accounts(self) -> list[Account]:
+        """Everybody once."""
         return list({one.oid: one for one in self._accounts.values()}.values())
 
     def register_app(self, app: ClientApp) -> None:
+        """Add an application, or replace the one of that client id."""
         self.apps[app.client_id] = app
 
     def app(self, client_id: str | None) -> ClientApp:

@@ -128,4 +128,5 @@ class SignInProblem(Exception):
 
     @property
     def text(self) -> str:
+        """As it stands in pages, redirects and error descriptions."""
         return f"AADSTS{self.code}: {self.entry.text}"

@@ -64,6 +64,7 @@ def short_scope(scope: str) -> str:
 
 
 def short_scopes(scope: str) -> frozenset[str]:
+    """The scopes of a space-separated list, without their resource."""
     return frozenset(short_scope(one) for one in scope.split())
 
 
@@ -83,6 +84,7 @@ class Grants:
 
     # access tokens ----------------------------------------------------------------------------
     def issue_access(self, access: Access) -> str:
+        """A bearer token, good for as long as the switches say."""
         claims = {
             "c": access.client_id,
             "t": access.tenant,
@@ -108,6 +110,7 @@ class Grants:
 
     # authorization codes ----------------------------------------------------------------------
     def issue_code(self, code: Code) -> str:
+        """A code for the application to redeem."""
         text = f"0.A{self._random.randbytes(40).hex()}"
         self._codes[text] = code
         return text
@@ -129,11 +132,13 @@ class Grants:
         return code
 
     def holder_of_code(self, text: str) -> Account | None:
+        """Whose code it is; None once redeemed."""
         code = self._codes.get(text)
         return code.account if code else None
 
     # refresh tokens ---------------------------------------------------------------------------
     def issue_refresh(self, client_id: str, account: Account, scope: str) -> str:
+        """A refresh token, the first of its family."""
         text = f"1.A{self._random.randbytes(60).hex()}"
         self._refresh[text] = Refresh(client_id, account, scope, self._clock.now())
         return text
@@ -165,6 +170,7 @@ class Grants:
         return self.issue_refresh(old.client_id, old.account, old.scope)
 
     def holder_of_refresh(self, text: str) -> Account | None:
+        """Whose token it is, dead or alive."""
         known = self._refresh.get(text)
         return known.account if known else None
 
@@ -189,6 +195,7 @@ class Grants:
         return {"keys": [{**key, "use": "sig", "kid": "simulated-1"}]}
 
     def id_token(self, account: Account, client_id: str, issuer: str, nonce: str | None) -> str:
+        """An RS256 OpenID token with the claims of Entra's version 2.0."""
         real_time = self._switches.id_tokens_follow_real_time
         now = datetime.now(self._clock.now().tzinfo) if real_time else self._clock.now()
         issued = int(now.timestamp())

@@ -94,28 +94,32 @@ class GraphCalendar:
 
     # people and calendars ---------------------------------------------------------------------
     def get_user(self, call: Call, mailbox: Mailbox) -> Response:
+        """The account itself."""
         account = mailbox.account
-        return json_response(
-            {
-                "@odata.context": f"{_service(call)}/$metadata#users/$entity",
-                "id": account.oid,
-                "displayName": account.name,
-                "mail": account.upn,
-                "userPrincipalName": account.upn,
-            }
-        )
+        shown = {
+            "id": account.oid,
+            "displayName": account.name,
+            "mail": account.upn,
+            "userPrincipalName": account.upn,
+        }
+        context = f"{_service(call)}/$metadata#users/$entity"
+        return json_response({"@odata.context": context, **_selected(call, shown)})
 
     def list_calendars(self, call: Call, mailbox: Mailbox) -> Response:
-        shown = [show_calendar(one, mailbox) for one in mailbox.calendars.values()]
+        """Every calendar of the mailbox, in pages."""
+        shown = [_selected(call, show_calendar(one, mailbox)) for one in mailbox.calendars.values()]
         page = _Page.read(call, self._switches, Preferences())
         return page.answer(call, f"users('{mailbox.account.oid}')/calendars", shown)
 
     def get_calendar(self, call: Call, mailbox: Mailbox) -> Response:
+        """One calendar, or the default one."""
         context = f"{_service(call)}/$metadata#users('{mailbox.account.oid}')/calendars/$entity"
-        return json_response({"@odata.context": context, **show_calendar(_calendar(call, mailbox), mailbox)})
+        shown = _selected(call, show_calendar(_calendar(call, mailbox), mailbox))
+        return json_response({"@odata.context": context, **shown})
 
     # listings ---------------------------------------------------------------------------------
     def list_events(self, call: Call, mailbox: Mailbox) -> Response:
+        """Single events and series masters of a calendar."""
         within = None if self._lists_everything(call) else _calendar(call, mailbox).id
         condition = _condition(call)
         found = [
@@ -126,6 +130,7 @@ class GraphCalendar:
         return self._answer_list(call, mailbox, found, condition)
 
     def calendar_view(self, call: Call, mailbox: Mailbox) -> Response:
+        """What happens in a window of time, series expanded."""
         begin, end = (_bound(call, name) for name in ("startDateTime", "endDateTime"))
         condition = _condition(call)
         found = [
@@ -163,6 +168,7 @@ class GraphCalendar:
 
     # single events ----------------------------------------------------------------------------
     def create_event(self, call: Call, mailbox: Mailbox) -> Response:
+        """A new event, or what a repeated transaction id answers."""
         calendar = _calendar(call, mailbox)
         draft = read_draft(_body(call), self._switches)
         times = check_times(draft.start, draft.end, bool(draft.fields.get("isAllDay")))
@@ -194,10 +200,12 @@ class GraphCalendar:
             add_online_meeting(draft.fields, with_location=not wish)
 
     def get_event(self, call: Call, mailbox: Mailbox) -> Response:
+        """One event by either of its ids."""
         answers_from_bin = self._switches.soft_deleted_answers_get
         return self._answer_event(call, mailbox, _event(call, mailbox, answers_from_bin), 200)
 
     def update_event(self, call: Call, mailbox: Mailbox) -> Response:
+        """Merge the fields given; guests, if any, are sent mail."""
         event = _event(call, mailbox)
         _check_match(call, event, self._switches.stale_update)
         draft = read_draft(_body(call), self._switches)
@@ -208,6 +216,7 @@ class GraphCalendar:
         return self._answer_event(call, mailbox, event, 200)
 
     def delete_event(self, call: Call, mailbox: Mailbox) -> Response:
+        """Into Deleted Items; guests, if any, are sent mail."""
         event = _event(call, mailbox)
         _check_match(call, event, self._switches.stale_delete)
         mailbox.delete(event)
@@ -303,6 +312,12 @@ def _count(text: str | None, otherwise: int) -> int:
     if not text.isdigit():
         raise GraphProblem(400, "BadRequest", f"Invalid value '{text}' for a count.")
     return int(text)
+
+
+def _selected(call: Call, shown: dict[str, Any]) -> dict[str, Any]:
+    """A person or calendar with what $select names; the id is always there."""
+    names = set(call.request.args.get("$select", "").replace(" ", "").split(",")) - {""}
+    return {name: value for name, value in shown.items() if not names or name in names or name == "id"}
 
 
 def _service(call: Call) -> str:

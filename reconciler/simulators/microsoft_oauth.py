@@ -95,6 +95,7 @@ class SignIn:
         return self._grants.holder_of_code(code) or self._grants.holder_of_refresh(refresh)
 
     def refusal(self, code: int) -> Response:
+        """An AADSTS code as the token endpoint answers it."""
         entry = SIGN_IN_CODES[code]
         return self._error(entry.status, entry.error, f"AADSTS{code}: {entry.text}", [code], entry.suberror)
 
@@ -123,6 +124,7 @@ class SignIn:
 
     # discovery --------------------------------------------------------------------------------
     def openid_configuration(self, call: Call) -> Response:
+        """The OpenID Connect discovery document."""
         tenant, base = call.args["tenant"], call.request.host_url
         shared = tenant in _SHARED_AUTHORITIES
         own = "{tenantid}" if shared else self._directory.tenant(tenant).id
@@ -145,6 +147,7 @@ class SignIn:
         )
 
     def signing_keys(self, call: Call) -> Response:
+        """The JWKS."""
         return json_response(self._grants.public_keys())
 
     # authorize --------------------------------------------------------------------------------
@@ -235,6 +238,7 @@ class SignIn:
 
     # token ------------------------------------------------------------------------------------
     def token(self, call: Call) -> Response:
+        """Redeem a code, a refresh token, or an application's own credentials."""
         form = call.request.form
         app = self._directory.app(form.get("client_id"))
         self._authenticate(call.request, app)

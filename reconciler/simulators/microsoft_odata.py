@@ -43,18 +43,24 @@ class Compare:
 
 @dataclass(frozen=True)
 class Both:
+    """``left and right``."""
+
     left: Node
     right: Node
 
 
 @dataclass(frozen=True)
 class Either:
+    """``left or right``."""
+
     left: Node
     right: Node
 
 
 @dataclass(frozen=True)
 class Not:
+    """``not inner``."""
+
     inner: Node
 
 
@@ -70,6 +76,7 @@ Look = Callable[[str], Any]
 
 
 def bad_query(message: str) -> GraphProblem:
+    """The refusal of a query that cannot be parsed."""
     return GraphProblem(400, "RequestBroker--ParseUri", message)
 
 
@@ -212,6 +219,7 @@ def parse_filter(text: str) -> Node:
 
 
 def matches(node: Node, event: StoredEvent) -> bool:
+    """Whether the filter lets the event through."""
     return _holds(node, event, lambda path: _field(event, path))
 
 
@@ -252,6 +260,7 @@ def _field(event: StoredEvent, path: str) -> Any:
 
 
 def event_type(event: StoredEvent) -> str:
+    """Single, series master or occurrence."""
     if event.occurrence_of:
         return "occurrence"
     return "seriesMaster" if event.fields.get("recurrence") else "singleInstance"
@@ -280,6 +289,7 @@ def asks_for(node: Node | None, event: StoredEvent) -> bool:
 
 
 def asks_for_property(node: Node | None) -> bool:
+    """Whether the filter looks at extended properties at all."""
     match node:
         case Both(left, right) | Either(left, right):
             return asks_for_property(left) or asks_for_property(right)

@@ -55,6 +55,7 @@ class Owner:
         return self.mailbox.add(draft.fields, times, properties, self._calendar(calendar))
 
     def delete(self, event: str) -> StoredEvent:
+        """Into Deleted Items."""
         found = self._event(event)
         self.mailbox.delete(found)
         return found
@@ -68,6 +69,7 @@ class Owner:
         self.mailbox.purge(self._event(event))
 
     def move(self, event: str, calendar: str) -> StoredEvent:
+        """Into another calendar of the same mailbox."""
         found = self._event(event)
         self.mailbox.move(found, self._calendar(calendar))
         return found
@@ -117,9 +119,11 @@ class Owner:
         return found
 
     def add_calendar(self, name: str) -> Calendar:
+        """A further calendar."""
         return self.mailbox.add_calendar(name)
 
     def remove_calendar(self, calendar: str) -> None:
+        """A calendar and everything in it."""
         self.mailbox.remove_calendar(self._calendar(calendar))
 
     def look(self, deleted: bool = False) -> list[dict[str, Any]]:
@@ -127,6 +131,7 @@ class Owner:
         return [self._seen(event) for event in self.mailbox.events.values() if deleted or not event.deleted]
 
     def calendars(self) -> list[dict[str, Any]]:
+        """Every calendar, as Graph shows it."""
         return [show_calendar(one, self.mailbox) for one in self.mailbox.calendars.values()]
 
     def _seen(self, event: StoredEvent) -> dict[str, Any]:

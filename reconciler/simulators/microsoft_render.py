@@ -104,6 +104,7 @@ def show_event(event: StoredEvent, view: View) -> Fields:
 
 
 def shown_id(event: StoredEvent, preferences: Preferences) -> str:
+    """The kind of id the client prefers."""
     return event.immutable_id if preferences.immutable_ids else event.plain_id
 
 
@@ -212,6 +213,7 @@ def _expanded(event: StoredEvent, view: View) -> Fields:
 
 
 def show_calendar(calendar: Calendar, mailbox: Mailbox) -> Fields:
+    """A calendar as Graph answers it."""
     account = mailbox.account
     return {
         "id": calendar.id,

@@ -49,6 +49,7 @@ class StoredEvent:
 
     @property
     def attendees(self) -> list[Any]:
+        """The guests; without any, nothing is ever mailed."""
         return self.fields.get("attendees") or []
 
 
@@ -90,6 +91,7 @@ class Mailbox:
 
     # calendars --------------------------------------------------------------------------------
     def add_calendar(self, name: str, is_default: bool = False) -> Calendar:
+        """A new, empty calendar."""
         calendar = Calendar(self._new_id("AAMkAGI", 120), name, is_default)
         self.calendars[calendar.id] = calendar
         return calendar
@@ -101,6 +103,7 @@ class Mailbox:
             self.purge(event)
 
     def calendar(self, name_or_id: str) -> Calendar | None:
+        """By id or name; None if there is none."""
         found = self.calendars.get(name_or_id)
         return found or next((one for one in self.calendars.values() if one.name == name_or_id), None)
 
@@ -113,6 +116,7 @@ class Mailbox:
         calendar: Calendar,
         transaction_id: str | None = None,
     ) -> StoredEvent:
+        """A new event in a calendar, unknown to the index for as long as the switches say."""
         now = self.clock.now()
         event = StoredEvent(
             immutable_id=self._new_id("AAkALgAAAAAAHYQDEapmEc2byACqAC-E", 100),
@@ -141,15 +145,18 @@ class Mailbox:
         return self.events.get(self._plain.get(event_id, event_id))
 
     def set_properties(self, event: StoredEvent, properties: dict[str, str]) -> None:
+        """Replace the extended properties, index included."""
         self._leave(event)
         event.properties = properties
         self._enter(event)
 
     def touch(self, event: StoredEvent) -> None:
+        """A new version: change key and modification time."""
         event.version += 1
         event.modified = self.clock.now()
 
     def move(self, event: StoredEvent, calendar: Calendar) -> None:
+        """Into another calendar: the plain id changes, the immutable one stays."""
         event.calendar = calendar.id
         self._new_plain_id(event)
         self.touch(event)
@@ -162,6 +169,7 @@ class Mailbox:
         self.touch(event)
 
     def restore(self, event: StoredEvent) -> StoredEvent:
+        """Out of Deleted Items, into the calendar it came from."""
         event.deleted = False
         self._new_plain_id(event)
         if not self.switches.restore_keeps_immutable_id:
@@ -174,6 +182,7 @@ class Mailbox:
         return event
 
     def purge(self, event: StoredEvent) -> None:
+        """For good, the bin included."""
         self._leave(event)
         self._plain.pop(event.plain_id, None)
         self.events.pop(event.immutable_id, None)

@@ -81,6 +81,7 @@ def parse_moment(given: Any, unknown: frozenset[str], second_of_two: bool) -> Mo
 
 
 def is_midnight(moment: Moment) -> bool:
+    """By its own wall clock."""
     return moment.wall.time() == time(0)
 
 

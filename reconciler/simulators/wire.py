@@ -34,6 +34,7 @@ FaultKind = Literal[
     "lost_reply",  # the effect happens, the connection is closed without an answer
     "drop",  # the connection is closed before anything happens
     "status",  # answered with `status` in the vendor's own error format, no effect
+    "late_status",  # the same, but the effect has happened
     "html",  # answered 200 with an HTML page instead of JSON, no effect
     "huge",  # answered 200 with a body of `size` bytes, no effect
     "slow",  # answered normally after `seconds`
@@ -245,10 +246,7 @@ class Simulator:
             if fault.kind == "drop":
                 raise ConnectionCut
             if fault.kind == "status":
-                refusal = self.fault_answer(call, fault)
-                if fault.retry_after is not None:
-                    refusal.headers["Retry-After"] = str(fault.retry_after)
-                return refusal
+                return self._planned_refusal(call, fault)
             if fault.kind == "html":
                 return Response("<html><body>Service page</body></html>", mimetype="text/html")
             if fault.kind == "huge":
@@ -258,7 +256,15 @@ class Simulator:
         response = self.perform(call)
         if fault is not None and fault.kind == "lost_reply":
             raise ConnectionCut
+        if fault is not None and fault.kind == "late_status":
+            return self._planned_refusal(call, fault)
         return response
+
+    def _planned_refusal(self, call: Call, fault: Fault) -> Response:
+        refusal = self.fault_answer(call, fault)
+        if fault.retry_after is not None:
+            refusal.headers["Retry-After"] = str(fault.retry_after)
+        return refusal
 
     def _answer_control(self, request: Request) -> Response:
         try:

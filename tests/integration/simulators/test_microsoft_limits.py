@@ -186,6 +186,16 @@ def test_a_planned_status_comes_in_graphs_envelope(graph: Microsoft) -> None:
     assert graph.find() == []
 
 
+def test_an_event_may_be_made_although_the_answer_is_an_error(graph: Microsoft) -> None:
+    graph.tell(
+        "faults", kind="late_status", operation="create", reason="ErrorConcurrentItemSave", retry_after=2
+    )
+    answer = graph.call("POST", "events", json=event("k1"))
+    assert error_of(answer) == (503, "ErrorConcurrentItemSave")
+    assert answer.headers["Retry-After"] == "2"
+    assert len(graph.find("k1")) == 1
+
+
 def test_a_lost_reply_leaves_the_event_behind(graph: Microsoft) -> None:
     graph.call("GET", "events")
     graph.tell("faults", kind="lost_reply", operation="create")

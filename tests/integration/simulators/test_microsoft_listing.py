@@ -192,6 +192,16 @@ def test_calendars_are_listed_in_pages_too_with_one_default(graph: Microsoft) ->
     assert error_of(graph.call("GET", "calendars/none/events")) == (404, "ErrorItemNotFound")
 
 
+def test_people_and_calendars_can_be_selected_from_too(graph: Microsoft) -> None:
+    assert set(graph.call("GET", "/v1.0/me", params={"$select": "mail"}).json()) == {
+        "@odata.context",
+        "id",
+        "mail",
+    }
+    [shown] = graph.walk("calendars", **{"$select": "id,isDefaultCalendar"})
+    assert set(shown) == {"id", "isDefaultCalendar"}
+
+
 def test_events_shown_without_being_asked_for_are_noted(graph: Microsoft) -> None:
     owner = graph.sim.owner(ANA)
     theirs = owner.create(

@@ -7,7 +7,7 @@ whoever has not changed. ``audit`` looks at the calendars whose time has come.
 from __future__ import annotations
 
 import logging
-from collections import Counter
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,10 +15,11 @@ from itertools import islice
 from typing import TypeVar
 
 from reconciler.diff.guards import DeleteGuard, Vanished, too_many_vanished
-from reconciler.errors import CycleError
+from reconciler.errors import CycleError, LmsUnreadable
 from reconciler.model import AccountSwitches, ConnectionState, Mode, PersonState
 from reconciler.ports import Dispatcher, Due, Glance, Hold, Run, Scan
-from reconciler.turn import Order, TurnReport, World, mode_of, reconcile
+from reconciler.tally import Pending, Tally
+from reconciler.turn import Order, World, mode_of, reconcile
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class Loop:
     first_switches: Callable[[str], AccountSwitches]
     guard: DeleteGuard = field(default_factory=DeleteGuard)
     progress: Callable[[int], None] | None = None
+    pending: Pending = field(default_factory=Pending)
 
     def push(self) -> Run:
         """Carry to the calendars what changed in the LMS. Raises nothing but the unforeseen."""
@@ -51,32 +53,53 @@ class Loop:
         started, tally = self.world.clock(), Tally()
         try:
             work(started, tally)
-            result = tally.result()
-            sentence = tally.sentence(name)
+            result, sentence = tally.result(), tally.sentence(name)
         except CycleError as problem:
             result, sentence = "error", f"{name}: ended, nothing concluded: {problem}"
         run = Run(name, started, self.world.clock(), result, sentence, dict(tally.counts))
         log.log(logging.ERROR if result == "error" else logging.INFO, "%s", sentence)
+        self.world.metrics.cycle(run)
         try:
             self.world.ledger.add_run(run)
+            self._gauges(run.finished)
         except CycleError as problem:
             log.error("the cycle could not be recorded: %s", problem)
         return run
 
+    def _gauges(self, now: datetime) -> None:
+        """What is the case at the end of a cycle."""
+        ledger, metrics = self.world.ledger, self.world.metrics
+        metrics.events(ledger.counts())
+        metrics.connections(ledger.connection_counts())
+        metrics.guard_holds(VANISHED_GUARD, sum(hold.count for hold in ledger.holds() if not hold.released))
+        for provider in self.world.providers:
+            metrics.oldest_pending(provider, self.pending.oldest(provider, now))
+
     def _push(self, now: datetime, tally: Tally) -> None:
         ledger = self.world.ledger
-        with self.world.lms.scan(lms_window(now)) as scan:
-            switches = self._switches(scan, now)
-            chosen = Chosen(self.world, switches, now)
-            with ledger.people() as states:
-                due = list(chosen.who_is_due(scan.people, states))
+        due, chosen, scan = self._scan(now)
         # Only now is the scan known to be whole: nothing before this line has written to a calendar.
         ledger.set_refusals(scan.refused, now)
         if chosen.unmaintained:
             ledger.end_baselines(None, chosen.unmaintained, now)
         held = self._hold_what_vanished(scan, now, tally)
         tally.counts["people"] = chosen.seen
-        self._reconcile(Order(now, lms_window(now), False, switches, held), due, tally)
+        self.pending.due(due, now)
+        self._reconcile(Order(now, lms_window(now), False, chosen.switches, held), due, tally)
+
+    def _scan(self, now: datetime) -> tuple[list[Due], Chosen, Scan]:
+        """Read the LMS whole, beside what we know of everybody."""
+        metrics, ledger, begun = self.world.metrics, self.world.ledger, time.monotonic()
+        try:
+            with self.world.lms.scan(lms_window(now)) as scan:
+                chosen = Chosen(self.world, self._switches(scan, now), now)
+                with ledger.people() as states:
+                    due = list(chosen.who_is_due(scan.people, states))
+        except LmsUnreadable:
+            metrics.lms_unreadable()
+            raise
+        metrics.lms_read(time.monotonic() - begun)
+        return due, chosen, scan
 
     def _audit(self, now: datetime, tally: Tally) -> None:
         switches = self.world.ledger.switches()
@@ -98,11 +121,14 @@ class Loop:
 
     def _reconcile(self, order: Order, due: Sequence[Due], tally: Tally) -> None:
         def work(batch: Sequence[Due]) -> None:
-            tally.add(reconcile(self.world, order, batch))
+            reports = reconcile(self.world, order, batch)
+            tally.add(reports)
+            self.pending.settle(reports, self.world.clock(), self.world.metrics)
             if self.progress:
                 self.progress(len(batch))
 
         self.dispatcher.run(batches(due), work)
+        tally.record(self.world.metrics, looked=order.audit)
 
     def _hold_what_vanished(self, scan: Scan, now: datetime, tally: Tally) -> frozenset[str]:
         """The accounts whose untraced deletes are held, as recorded in the state database."""
@@ -114,9 +140,12 @@ class Loop:
         for hold in ledger.holds():
             if hold.guard == VANISHED_GUARD and hold.subject not in found:
                 ledger.end_hold(hold.guard, hold.subject, "the reading has recovered", now)
+        held_before = {hold.subject for hold in ledger.holds() if hold.guard == VANISHED_GUARD}
         for vanished in found.values():
             ledger.hold(_hold(vanished, now))
             tally.held += 1
+            if vanished.account not in held_before:
+                self.world.metrics.guard_triggered(VANISHED_GUARD)
         return frozenset(hold.subject for hold in ledger.holds() if not hold.released)
 
 
@@ -130,7 +159,8 @@ class Chosen:
     """Who is due in this push, from the two streams, both ordered by person."""
 
     def __init__(self, world: World, switches: Mapping[str, AccountSwitches], now: datetime) -> None:
-        self._world, self._switches, self._now = world, switches, now
+        self._world, self._now = world, now
+        self.switches = switches
         self.unmaintained: list[str] = []
         self.seen = 0
 
@@ -161,7 +191,7 @@ class Chosen:
 
     def eligible(self, state: PersonState) -> bool:
         """Whether the account's owner and the operator want this calendar kept."""
-        switches = self._switches.get(state.account)
+        switches = self.switches.get(state.account)
         if switches is None or mode_of(self._world, switches) is Mode.OBSERVE:
             return False
         chosen = switches.people is None or state.person in switches.people
@@ -182,34 +212,3 @@ def batches(items: Sequence[Item], size: int = BATCH) -> Iterator[Sequence[Item]
     stream = iter(items)
     while batch := list(islice(stream, size)):
         yield batch
-
-
-@dataclass
-class Tally:
-    """What happened in a cycle, for its one sentence and for the metrics."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    reports: list[TurnReport] = field(default_factory=list)
-    held: int = 0
-
-    def add(self, reports: Sequence[TurnReport]) -> None:
-        """Count the turns of one batch."""
-        for report in reports:
-            self.counts[report.outcome] += 1
-            self.held += bool(report.held)
-            for done in report.done:
-                self.counts[f"{done.change} {done.result}"] += 1
-        self.reports.extend(report for report in reports if report.error)
-
-    def result(self) -> str:
-        """success, partial (somebody failed) or held."""
-        if any(self.counts[outcome] for outcome in ("failed", "exception", "parked", "skipped")):
-            return "partial"
-        return "held" if self.held else "success"
-
-    def sentence(self, name: str) -> str:
-        """What the daemon thinks, in one line."""
-        parts = [
-            f"{count} {what}" for what, count in sorted(self.counts.items()) if count and what != "people"
-        ]
-        return f"{name}: {self.counts['people']} people; " + (", ".join(parts) or "nothing to do")

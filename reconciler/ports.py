@@ -354,6 +354,9 @@ class Ledger(Protocol):
     def counts(self) -> Mapping[tuple[str, str], int]:
         """Events by (provider, state); a row that is backed off counts as state ``failing`` instead."""
 
+    def connection_counts(self) -> Mapping[tuple[str, str], int]:
+        """People's connections by (provider, state)."""
+
     def failing(self, limit: int) -> Sequence[LedgerEntry]:
         """Rows that failed, longest first."""
 

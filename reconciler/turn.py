@@ -27,6 +27,7 @@ from reconciler.errors import (
     Throttled,
     VendorUnavailable,
 )
+from reconciler.metrics import Metrics
 from reconciler.model import (
     AccountSwitches,
     ActualEvent,
@@ -96,6 +97,7 @@ class World:
     mode: Mode = Mode.SYNC
     audits: AuditIntervals = field(default_factory=AuditIntervals)
     private: bool = False
+    metrics: Metrics = field(default_factory=Metrics)
     chance: random.Random = field(default_factory=random.Random)
 
 

@@ -11,6 +11,7 @@ from reconciler.ledger.audit import AuditLine, audit_line_of
 from reconciler.ledger.database import Database
 from reconciler.ledger.rows import entry_of, occurrence_of, run_of
 from reconciler.ledger.tables import audit_log, event, history, refusal, run
+from reconciler.ledger.tables import connection as connections
 from reconciler.model import LedgerEntry, Refusal
 from reconciler.ports import Occurrence, Run
 
@@ -62,6 +63,13 @@ class Journal:
         counted = sa.select(event.c.provider, state, sa.func.count()).group_by(event.c.provider, state)
         with self._database.reading() as connection:
             return {(provider, state): number for provider, state, number in connection.execute(counted)}
+
+    def connection_counts(self) -> Mapping[tuple[str, str], int]:
+        """People's connections by (provider, state)."""
+        columns = (connections.c.provider, connections.c.state)
+        with self._database.reading() as connection:
+            rows = connection.execute(sa.select(*columns, sa.func.count()).group_by(*columns))
+            return {(provider, state): count for provider, state, count in rows}
 
     def failing(self, limit: int) -> Sequence[LedgerEntry]:
         """Rows that failed, those that failed most often first: with a back-off, that is longest first."""

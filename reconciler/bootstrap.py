@@ -1,0 +1,238 @@
+"""The composition root: settings become wired objects here, and only here are all adapters named."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from reconciler.diff.guards import DeleteGuard
+from reconciler.diff.plan import Policy
+from reconciler.dispatch.local import LocalDispatcher
+from reconciler.errors import ConfigurationError
+from reconciler.ledger.store import SqlLedger, open_ledger
+from reconciler.lms.engine import read_engine
+from reconciler.lms.moodle import MoodleLms
+from reconciler.lms.reference import ReferenceLms
+from reconciler.loop import Loop
+from reconciler.metrics import Metrics
+from reconciler.ports import CalendarProvider, Clock, LmsSource
+from reconciler.providers.google.client import Client as GoogleClient
+from reconciler.providers.google.oauth import TOKEN_URI
+from reconciler.providers.google.oauth import AccessTokens as GoogleTokens
+from reconciler.providers.google.provider import GoogleProvider
+from reconciler.providers.google.transport import Transport as GoogleTransport
+from reconciler.providers.microsoft.client import Graph
+from reconciler.providers.microsoft.oauth import AccessTokens as MicrosoftTokens
+from reconciler.providers.microsoft.oauth import Entra, certificate
+from reconciler.providers.microsoft.provider import MicrosoftProvider
+from reconciler.providers.microsoft.transport import Transport as MicrosoftTransport
+from reconciler.providers.throttle import AtOnce, Quota, Throttle
+from reconciler.settings import Cloud, LmsAdapter, Settings, Visibility
+from reconciler.tokens.cipher import read_keys
+from reconciler.tokens.store import SqlTokens
+from reconciler.turn import AuditIntervals, World
+
+_GRAPH = {
+    Cloud.GLOBAL: ("https://graph.microsoft.com", "https://login.microsoftonline.com"),
+    Cloud.US_GOV: ("https://graph.microsoft.us", "https://login.microsoftonline.us"),
+    Cloud.US_DOD: ("https://dod-graph.microsoft.us", "https://login.microsoftonline.us"),
+    Cloud.CHINA: ("https://microsoftgraph.chinacloudapi.cn", "https://login.chinacloudapi.cn"),
+}
+"""Graph's and Entra's hosts by cloud (https://learn.microsoft.com/graph/deployments)."""
+
+
+@dataclass(frozen=True)
+class House:
+    """Everything, wired. ``close`` what :func:`open_house` opened by leaving its context."""
+
+    settings: Settings
+    ledger: SqlLedger
+    tokens: SqlTokens
+    lms: LmsSource
+    providers: Mapping[str, CalendarProvider]
+    metrics: Metrics
+    world: World
+    loop: Loop
+
+    def with_clock(self, clock: Clock) -> House:
+        """The same house at another time, for trials."""
+        world = replace(self.world, clock=clock)
+        return replace(self, world=world, loop=replace(self.loop, world=world))
+
+
+@contextmanager
+def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House]:
+    """Wire everything the settings speak of, and close it afterwards.
+
+    Raises ``ConfigurationError`` for keys that cannot be used and ``StateUnreadable`` for a state database
+    that cannot; the LMS and the vendors are not talked to before a cycle needs them.
+    """
+    with ExitStack() as opened:
+        ledger = open_state(settings)
+        opened.callback(ledger.close)
+        tokens = SqlTokens(ledger.database, read_keys([secret.path for secret in settings.tokens.key_files]))
+        tokens.check()
+        metrics = Metrics()
+        lms = open_lms(settings)
+        providers = _providers(settings, tokens, metrics)
+        dispatcher = LocalDispatcher(settings.dispatch.local.threads)
+        opened.callback(dispatcher.close)
+        world = World(
+            lms=lms,
+            ledger=ledger,
+            providers=providers,
+            policy=Policy(settings.installation.id, gives_back=False),
+            clock=clock or now,
+            owner=f"{socket.gethostname()}:{os.getpid()}:{random.SystemRandom().getrandbits(32):08x}",
+            mode=settings.mode,
+            audits=AuditIntervals(
+                settings.intervals.audit.soon,
+                settings.intervals.audit.fortnight,
+                settings.intervals.audit.later,
+                settings.intervals.jitter,
+            ),
+            private=settings.visibility is Visibility.PRIVATE,
+            metrics=metrics,
+        )
+        guard = DeleteGuard(settings.deletes.max_vanished_share, settings.deletes.min_sessions)
+        loop = Loop(world, dispatcher, settings.accounts.switches, guard)
+        yield House(settings, ledger, tokens, lms, providers, metrics, world, loop)
+
+
+def now() -> datetime:
+    """The present instant."""
+    return datetime.now(UTC)
+
+
+def clock_at(instant: datetime) -> Clock:
+    """A clock that shows ``instant`` now and ticks on from there."""
+    offset = instant - now()
+    return lambda: now() + offset
+
+
+def open_state(settings: Settings) -> SqlLedger:
+    """Our state database. Errors of :func:`~reconciler.ledger.store.open_ledger`."""
+    url = settings.state.database
+    return open_ledger(settings.state.url, url.password)
+
+
+def open_lms(settings: Settings) -> LmsSource:
+    """The LMS; it is not connected to before it is read."""
+    given = settings.lms
+    engine = read_engine(given.database, statement_timeout=given.statement_timeout.total_seconds())
+    match given.adapter:
+        case LmsAdapter.REFERENCE:
+            return ReferenceLms(
+                engine, prefix=given.reference.table_prefix, schema=given.reference.schema_name
+            )
+        case LmsAdapter.MOODLE:
+            options = given.moodle
+            return MoodleLms(
+                engine,
+                prefix=options.prefix,
+                site_url=options.site_url,
+                time_zone=options.time_zone,
+                location_fields=options.location_fields,
+            )
+
+
+def trial_hosts_only(settings: Settings) -> bool:
+    """Whether everything that would be written to lies on this machine, so that a set clock hurts nobody."""
+    endpoints, names = settings.network.endpoints, []
+    if settings.providers.google:
+        names += [endpoints.google_api, endpoints.google_oauth]
+    if settings.providers.microsoft:
+        names += [endpoints.microsoft_graph, endpoints.microsoft_login]
+    lms = settings.lms.database
+    local = {"localhost", "127.0.0.1", "::1"}
+    if lms.get_backend_name() != "sqlite" and lms.host not in local:
+        return False
+    return all(name is not None and urlsplit(name).hostname in local for name in names)
+
+
+# Vendors ------------------------------------------------------------------------------------------
+
+
+def _providers(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> dict[str, CalendarProvider]:
+    made: dict[str, CalendarProvider] = {}
+    if settings.providers.google:
+        made["google"] = _google(settings, tokens, metrics)
+    if settings.providers.microsoft:
+        made["microsoft"] = _microsoft(settings, tokens, metrics)
+    return made
+
+
+def _google(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> CalendarProvider:
+    given, network = settings.providers.google, settings.network
+    assert given is not None
+    transport = GoogleTransport(
+        proxy=network.proxy,
+        ca_file=str(network.ca_file) if network.ca_file else None,
+        timeout=network.timeout.total_seconds(),
+        max_body_bytes=network.max_body_bytes,
+    )
+    oauth, api = network.endpoints.google_oauth, network.endpoints.google_api
+    access = GoogleTokens(
+        tokens,
+        transport,
+        client_id=given.client_id,
+        client_secret=given.client_secret_file.text,
+        token_uri=f"{oauth.rstrip('/')}/token" if oauth else TOKEN_URI,
+    )
+    throttle = Throttle(
+        "google",
+        [Quota(given.quota.per_minute, 60)],
+        [Quota(given.quota.per_person_per_minute, 60)],
+        observer=metrics,
+    )
+    endpoint = f"{api.rstrip('/')}/calendar/v3/" if api else None
+    return GoogleProvider(
+        GoogleClient(transport, access, throttle, endpoint=endpoint), settings.installation.id
+    )
+
+
+def _microsoft(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> CalendarProvider:
+    given, network = settings.providers.microsoft, settings.network
+    assert given is not None
+    transport = MicrosoftTransport(
+        proxy=network.proxy,
+        ca_file=str(network.ca_file) if network.ca_file else None,
+        read_seconds=network.timeout.total_seconds(),
+        max_body_bytes=network.max_body_bytes,
+    )
+    graph, login = _GRAPH[given.cloud]
+    graph = (network.endpoints.microsoft_graph or graph).rstrip("/")
+    login = (network.endpoints.microsoft_login or login).rstrip("/")
+    entra = Entra(given.client_id, _microsoft_credential(settings), transport, login_url=login)
+    throttle = Throttle(
+        "microsoft",
+        [Quota(given.quota.per_minute, 60)],
+        [Quota(given.quota.per_person_per_minute, 60)],
+        observer=metrics,
+    )
+    access = MicrosoftTokens(entra, tokens)
+    at_once = AtOnce(given.quota.concurrent_per_person)
+    return MicrosoftProvider(
+        Graph(transport, access, throttle, at_once, f"{graph}/v1.0"), settings.installation.id
+    )
+
+
+def _microsoft_credential(settings: Settings) -> str | dict[str, str]:
+    given = settings.providers.microsoft
+    assert given is not None
+    if given.secret_file:
+        return given.secret_file.text
+    assert given.certificate_file is not None
+    pem = given.certificate_file.text
+    key, marker, public = pem.partition("-----BEGIN CERTIFICATE-----")
+    if not marker or "PRIVATE KEY" not in key:
+        raise ConfigurationError(
+            ["providers.microsoft.certificate_file: must hold the private key, then the certificate, as PEM"]
+        )
+    return certificate(key, marker + public)

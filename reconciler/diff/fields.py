@@ -35,6 +35,7 @@ class Field(StrEnum):
     TIME = "time"
     LOCATION = "location"
     BLOCK = "block"
+    MARKER = "marker"
 
 
 # Identity -----------------------------------------------------------------------------------------
@@ -167,7 +168,7 @@ def _hash(parts: Iterable[str], size: int) -> bytes:
 
 
 def differences(content: Content, day: Day, actual: ActualEvent) -> frozenset[Field]:
-    """The managed fields in which the calendar differs from what should be there."""
+    """The managed texts and times in which the calendar differs from what should be there."""
     found = set()
     if folded(actual.title) != folded(content.title):
         found.add(Field.TITLE)

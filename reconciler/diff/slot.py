@@ -165,12 +165,15 @@ def _choose(case: SlotCase) -> ActualEvent | None:
 
 def _ours(case: SlotCase, event: ActualEvent) -> bool:
     """Whether we made it: by its own marker, or by an id that the row's generations would have chosen."""
-    if made_by_us(case.installation, event):
-        return True
-    if case.entry is None or event.made_as is None:
+    return made_by_us(case.installation, event) or _chosen_by_us(case, event.made_as)
+
+
+def _chosen_by_us(case: SlotCase, made: str | None) -> bool:
+    """Whether this is an id that one of the row's generations would have chosen."""
+    if case.entry is None or made is None:
         return False
     generations = range(case.entry.generation, -1, -1)
-    return any(event.made_as == made_as(case.installation, case.key, number) for number in generations)
+    return any(made == made_as(case.installation, case.key, number) for number in generations)
 
 
 def _surplus(case: SlotCase, chosen: ActualEvent | None, orphan: bool) -> tuple[ActualEvent, ...]:
@@ -179,7 +182,7 @@ def _surplus(case: SlotCase, chosen: ActualEvent | None, orphan: bool) -> tuple[
         event
         for event in case.actuals
         if (orphan or event is not chosen)
-        and made_by_us(case.installation, event)
+        and _ours(case, event)
         and event.day is not None
         and event.day.end_instant > case.now
     )
@@ -230,7 +233,7 @@ def _adopt(case: SlotCase, actual: ActualEvent | None) -> Adopt:
         event=event,
         entry=entry,
         actual=actual,
-        differs=differences(event.content, event.day, actual),
+        differs=_differs(case, actual),
         ask_first=bool(entry and entry.event_id and entry.event_id != actual.event_id),
     )
 
@@ -241,9 +244,9 @@ def _take(case: SlotCase, actual: ActualEvent | None) -> Change | None:
     assert entry is not None
     if entry.event_id != actual.event_id:
         return replace(_adopt(case, actual), cause=Cause.DRIFT)
-    differs = differences(event.content, event.day, actual)
+    differs = _differs(case, actual)
     if differs:
-        return Update(event.key, _update_cause(case), event, entry, actual, differs)
+        return Update(event.key, _update_cause(case, differs), event, entry, actual, differs)
     as_recorded = replace(
         entry,
         state=State.LIVE,
@@ -252,16 +255,33 @@ def _take(case: SlotCase, actual: ActualEvent | None) -> Change | None:
         etag=actual.etag,
         calendar_id=actual.calendar_id,
         digest=event.digest,
+        starts=event.day.start_instant,
+        ends=event.day.end_instant,
+        missing_since=None,
         intent=None,
+        attempts=0,
+        retry_at=None,
+        last_error=None,
     )
     return None if as_recorded == entry else Take(event.key, Cause.DRIFT, event, entry, actual)
 
 
-def _update_cause(case: SlotCase) -> Cause:
+def _differs(case: SlotCase, actual: ActualEvent) -> frozenset[Field]:
+    """What of an event is not as it should be; its marker is one of our fields."""
+    event, marker = _wanted(case), actual.marker
+    differs = differences(event.content, event.day, actual)
+    if marker and (marker.installation, marker.key) == (case.installation, event.key):
+        return differs
+    return differs | {Field.MARKER}
+
+
+def _update_cause(case: SlotCase, differs: frozenset[Field]) -> Cause:
+    """A rewrite concerns our block alone; anything else that differs without news is drift."""
     event, entry = _wanted(case), case.entry
     if _news(case) is not News.EQUAL or entry is None:
         return Cause.LMS
-    return Cause.DRIFT if event.digest.form == entry.digest.form else Cause.REWRITE
+    rewritten = event.digest.form != entry.digest.form and differs == {Field.BLOCK}
+    return Cause.REWRITE if rewritten else Cause.DRIFT
 
 
 def _push_update(case: SlotCase) -> Update | None:
@@ -271,10 +291,15 @@ def _push_update(case: SlotCase) -> Update | None:
         return None
     if _wish(case) is not Wish.SAME or event.digest == entry.digest:
         return None
-    differs = {Field.TIME} if event.digest.time != entry.digest.time else set()
-    if (event.digest.content, event.digest.form) != (entry.digest.content, entry.digest.form):
+    new, old = event.digest, entry.digest
+    differs: frozenset[Field] = frozenset()
+    if new.time != old.time:
+        differs |= {Field.TIME}
+    if new.content != old.content:
         differs |= {Field.TITLE, Field.LOCATION, Field.BLOCK}
-    return Update(event.key, _update_cause(case), event, entry, None, frozenset(differs))
+    if new.form != old.form:
+        differs |= {Field.BLOCK}
+    return Update(event.key, _update_cause(case, differs), event, entry, None, differs)
 
 
 def _mark_missing(case: SlotCase) -> Change:
@@ -295,15 +320,29 @@ def _remove(verdict: Verdict, case: SlotCase, actual: ActualEvent | None) -> Cha
     if verdict is Verdict.FORGET:
         return Forget(entry.key, Cause.LMS, entry, search=True)
     if verdict is Verdict.DELETE_BY_ID:
-        if entry.event_id is None or entry.calendar_id is None:
-            return Forget(entry.key, Cause.LMS, entry, search=True)
-        return Delete(entry.key, Cause.LMS, entry, entry.event_id, entry.calendar_id, entry.etag)
+        return _delete_unseen(case, entry)
     assert actual is not None
+    open_ = entry.state not in (State.GONE, State.UNREGISTERED)
+    if open_ and entry.event_id not in (None, actual.event_id):
+        # The recorded one may lie in another calendar, where it would stay for ever.
+        return Forget(entry.key, Cause.LMS, entry, search=True)
     if _ours(case, actual):
         return Delete(entry.key, Cause.LMS, entry, actual.event_id, actual.calendar_id, actual.etag)
-    if entry.state in (State.GONE, State.UNREGISTERED):
-        return None
-    return Forget(entry.key, Cause.LMS, entry, search=False)
+    return Forget(entry.key, Cause.LMS, entry, search=False) if open_ else None
+
+
+def _delete_unseen(case: SlotCase, entry: LedgerEntry) -> Change:
+    if entry.event_id is None or entry.calendar_id is None:
+        return Forget(entry.key, Cause.LMS, entry, search=True)
+    return Delete(
+        key=entry.key,
+        cause=Cause.LMS,
+        entry=entry,
+        event_id=entry.event_id,
+        calendar_id=entry.calendar_id,
+        etag=entry.etag,
+        ask_first=not _chosen_by_us(case, entry.event_id),
+    )
 
 
 def _wanted(case: SlotCase) -> DesiredEvent:

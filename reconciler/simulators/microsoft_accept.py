@@ -33,6 +33,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "location": dict,
     "recurrence": dict,
 }
+_ELEMENTS: dict[str, type] = {"categories": str, "attendees": dict, "locations": dict}
 # Accepted and without effect: the server's own, or settled elsewhere.
 _IGNORED = frozenset(
     """
@@ -135,12 +136,31 @@ def _field(name: str, value: Any) -> Any:
             "Make sure to only use property names that are defined by the type."
         )
         raise GraphProblem(400, "RequestBodyRead", message)
-    return _checked(name, value, _TYPES[name])
+    checked = _checked(name, value, _TYPES[name])
+    if name in _ELEMENTS:
+        for one in checked or []:
+            _checked(name, one or 0, _ELEMENTS[name])
+    if name == "attendees":
+        for one in checked or []:
+            _checked("emailAddress", one.get("emailAddress"), dict)
+    if name == "recurrence" and checked is not None:
+        _check_recurrence(checked)
+    return checked
+
+
+def _check_recurrence(given: Fields) -> None:
+    pattern, limits = given.get("pattern"), given.get("range")
+    if not isinstance(pattern, dict) or not isinstance(limits, dict):
+        raise GraphProblem(400, "ErrorPropertyValidationFailure", "A recurrence has a pattern and a range.")
+    _checked("interval", pattern.get("interval"), int)
+    _checked("numberOfOccurrences", limits.get("numberOfOccurrences"), int)
 
 
 def _checked(name: str, value: Any, wanted: type | tuple[type, ...]) -> Any:
-    is_bool_for_int = wanted is int and isinstance(value, bool)
-    if value is not None and (not isinstance(value, wanted) or is_bool_for_int):
+    beyond_int32 = (
+        wanted is int and isinstance(value, int) and (isinstance(value, bool) or abs(value) >= 2**31)
+    )
+    if value is not None and (not isinstance(value, wanted) or beyond_int32):
         raise GraphProblem(
             400, "RequestBodyRead", f"Cannot convert the value of '{name}' to the expected type."
         )

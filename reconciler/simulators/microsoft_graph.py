@@ -252,7 +252,6 @@ class _Page:
     size: int
     skip: int = 0
     cut: bool = False
-    after_empty: bool = False
 
     @staticmethod
     def read(call: Call, switches: MicrosoftSwitches, preferences: Preferences) -> _Page:
@@ -300,10 +299,10 @@ def _next_link(call: Call, skip: int, cut: bool) -> str:
 
 def _unseal(token: str) -> dict[str, Any]:
     try:
-        opened: dict[str, Any] = json.loads(base64.urlsafe_b64decode(token))
-    except ValueError as problem:
+        opened = json.loads(base64.urlsafe_b64decode(token))
+        return {"skip": int(opened["skip"]), "cut": bool(opened["cut"])}
+    except (ValueError, KeyError, TypeError) as problem:
         raise GraphProblem(400, "BadRequest", "Badly formed token.") from problem
-    return opened
 
 
 def _count(text: str | None, otherwise: int) -> int:

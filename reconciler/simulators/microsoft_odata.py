@@ -219,8 +219,12 @@ def parse_filter(text: str) -> Node:
 
 
 def matches(node: Node, event: StoredEvent) -> bool:
-    """Whether the filter lets the event through."""
-    return _holds(node, event, lambda path: _field(event, path))
+    """Whether the filter lets the event through; GraphProblem 400 if it compares what cannot be compared."""
+    try:
+        return _holds(node, event, lambda path: _field(event, path))
+    except TypeError as problem:
+        message = "A binary operator with incompatible types was detected."
+        raise GraphProblem(400, "ErrorInvalidUrlQueryFilter", message) from problem
 
 
 def _holds(node: Node, event: StoredEvent | None, look: Look) -> bool:

@@ -210,7 +210,7 @@ class Mailbox:
 
     def mail(self, kind: str, event: StoredEvent) -> None:
         """Count the mail Exchange sends to the guests, if there are any."""
-        to = tuple(one.get("emailAddress", {}).get("address", "") for one in event.attendees)
+        to = tuple((one.get("emailAddress") or {}).get("address", "") for one in event.attendees)
         if to:
             self.mails.append(SentMail(kind, event.immutable_id, to))
 

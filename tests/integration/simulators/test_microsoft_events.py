@@ -259,3 +259,29 @@ def test_a_refused_patch_changes_nothing(graph: Microsoft) -> None:
 def test_an_event_may_end_as_it_starts(graph: Microsoft) -> None:
     made = graph.create(end=when("2027-04-21T10:00:00"))
     assert made["start"] == made["end"]
+
+
+@pytest.mark.parametrize("junk", [None, 5, "x", [], ["x"], [[]], {}, {"x": 1}, True, "\u2028\x00", 10**30])
+def test_no_field_takes_junk_without_an_answer_in_graphs_words(graph: Microsoft, junk: object) -> None:
+    made = graph.create("k1")
+    for name in (*made, "singleValueExtendedProperties", "transactionId", "unheard_of"):
+        if not name.startswith("@"):
+            answer = graph.patch(made["id"], **{name: junk})
+            assert answer.status_code in (200, 400), (name, answer.text)
+            assert graph.get(made["id"]).ok
+    window = {"startDateTime": "2027-01-01T00:00:00Z", "endDateTime": "2028-01-01T00:00:00Z"}
+    assert graph.call("GET", "calendarView", params=window).ok
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"attendees": [{"emailAddress": 5}]},
+        {"recurrence": {"pattern": "daily", "range": {}}},
+        {"recurrence": {"pattern": {"interval": "often"}, "range": {}}},
+        {"location": {"displayName": 5}},
+        {"body": {"contentType": "rtf", "content": ""}},
+    ],
+)
+def test_junk_within_fields_is_refused(graph: Microsoft, fields: dict[str, object]) -> None:
+    assert graph.call("POST", "events", json=event(**fields)).status_code == 400

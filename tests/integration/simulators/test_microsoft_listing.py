@@ -63,9 +63,13 @@ def test_filters(graph: Microsoft, condition: str, found: int) -> None:
         {"$top": "1001"},
         {"$top": "many"},
         {"$skiptoken": "made-up"},
+        {"$skiptoken": "e30="},
+        {"$filter": "start/dateTime ge 'soon'"},
+        {"$filter": "subject gt true"},
     ],
 )
 def test_a_query_graph_does_not_know_is_refused_with_400(graph: Microsoft, query: dict[str, str]) -> None:
+    graph.create("k1")
     assert graph.call("GET", "events", params=query).status_code == 400
 
 

@@ -1,0 +1,1 @@
+"""Our state database, on SQLite or PostgreSQL: what we last did about every event, and for whom."""

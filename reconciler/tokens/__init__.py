@@ -1,0 +1,1 @@
+"""Credentials of people's connections, encrypted at rest."""

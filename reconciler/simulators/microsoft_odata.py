@@ -283,11 +283,11 @@ def index_key(node: Node | None) -> tuple[str, str] | None:
 
 
 def asks_for(node: Node | None, event: StoredEvent) -> bool:
-    """Whether the event bears some property the filter asks for."""
+    """Whether the event bears some property the filter asks for, or is asked for by its own uid."""
     match node:
         case Both(left, right) | Either(left, right):
             return asks_for(left, event) or asks_for(right, event)
-        case AnyProperty():
+        case AnyProperty() | Compare("iCalUId", "eq"):
             return matches(node, event)
     return False
 

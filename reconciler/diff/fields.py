@@ -81,11 +81,20 @@ def removal_of(registration: Registration, gives_back: bool) -> Removal:
 def content_of(session: Session, removal: Removal) -> Content:
     """The managed texts of a session's events. The same for all its days, so that a day added or dropped
     concerns no other."""
+    paragraphs = [_news_of(session), session.url, closing_of(session, removal)]
+    return Content(session.title, session.location, _paragraphs(paragraphs))
+
+
+def _news_of(session: Session) -> str:
+    """What of our block is news when it changes: course, instructors, details."""
     lines = [f"Course: {session.course}"] if session.course and session.course != session.title else []
     if session.instructors:
         lines.append(f"With: {', '.join(session.instructors)}")
-    paragraphs = ["\n".join(lines), session.details, session.url, closing_of(session, removal)]
-    return Content(session.title, session.location, "\n\n".join(part for part in paragraphs if part))
+    return _paragraphs(["\n".join(lines), session.details])
+
+
+def _paragraphs(parts: Iterable[str]) -> str:
+    return "\n\n".join(part for part in parts if part)
 
 
 def closing_of(session: Session, removal: Removal) -> str:
@@ -102,22 +111,20 @@ def closing_of(session: Session, removal: Removal) -> str:
 def digest_of(session: Session, day: Day, removal: Removal) -> Digest:
     """What would be written for this day, in three parts (see :class:`~reconciler.model.Digest`)."""
     return Digest(
-        time=_short([_moment(day.starts), _moment(day.ends), day.zone, str(day.all_day)]),
-        content=_short(_facts(session)),
+        time=_short(_time_parts(day)),
+        content=_short([session.title, session.location, _news_of(session)]),
         form=_short([FORM_VERSION, session.url, closing_of(session, removal)]),
     )
 
 
 def session_fingerprint(session: Session) -> str:
-    """Stands for everything of a session that could change somebody's events. Computed once per session."""
+    """Stands for everything of a session that could change somebody's events, whatever the order of its
+    days. Computed once per session."""
     until = _moment(session.cancel_until) if session.cancel_until else ""
-    days = [
-        part
-        for day in session.days
-        for part in (_moment(day.starts), _moment(day.ends), day.zone, str(day.all_day))
-    ]
+    texts = [FORM_VERSION, session.title, session.location, _news_of(session), session.url]
     flags = [str(session.cancelled), str(session.cancellable), until, session.refused or ""]
-    return _short([FORM_VERSION, *_facts(session), session.url, *flags, *days])
+    days = sorted(_SEPARATOR.join(_time_parts(day)) for day in session.days)
+    return _short([*texts, *flags, *days])
 
 
 def registration_line(registration: Registration, fingerprint: str) -> str:
@@ -144,8 +151,8 @@ def person_fingerprint(identity: str, active: bool, lines: Iterable[str]) -> str
     return _short([identity, str(active), *ordered])
 
 
-def _facts(session: Session) -> list[str]:
-    return [session.title, session.course, session.details, session.location, *session.instructors]
+def _time_parts(day: Day) -> list[str]:
+    return [_moment(day.starts), _moment(day.ends), day.zone, str(day.all_day)]
 
 
 def _moment(moment: datetime) -> str:

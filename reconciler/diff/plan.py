@@ -214,13 +214,14 @@ def _desired_events(
     if registration is None or not _wants(registration):
         return {}
     slots = [
-        Slot(slot, entry.starts, entry.ends, entry.state is not State.GONE) for slot, entry in entries.items()
+        Slot(slot, entry.starts, entry.ends, open=entry.state not in (State.GONE, State.REMOVING))
+        for slot, entry in entries.items()
     ]
     for slot, events in sights.items():
         day = next((event.day for event in _ours_first(events, policy) if event.day), None)
         if slot not in entries:
             starts, ends = (day.start_instant, day.end_instant) if day else (now, now)
-            slots.append(Slot(slot, starts, ends, open=True))
+            slots.append(Slot(slot, starts, ends, open=True, recorded=False))
     session = registration.session
     removal = removal_of(registration, policy.gives_back)
     content = content_of(session, removal)

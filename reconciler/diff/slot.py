@@ -147,10 +147,12 @@ def _sight(case: SlotCase, actual: ActualEvent | None) -> Sight:
 def _news(case: SlotCase) -> News:
     if case.event is None or case.entry is None:
         return News.EQUAL
-    new, old = case.event.digest, case.entry.digest
-    if new.time != old.time:
+    day, row = case.event.day, case.entry
+    new, old = case.event.digest, row.digest
+    # Both are asked: another name for its zone moves no day, nor do new rules for its zone.
+    if new.time != old.time and (day.start_instant, day.end_instant) != (row.starts, row.ends):
         return News.MOVED
-    return News.EQUAL if new.content == old.content else News.CHANGED
+    return News.EQUAL if (new.time, new.content) == (old.time, old.content) else News.CHANGED
 
 
 def _choose(case: SlotCase) -> ActualEvent | None:

@@ -1,0 +1,45 @@
+# make          this list
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+CHECKED := reconciler tests benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench config lock
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
+
+demo: $(VENV)/installed ## the whole story on this machine, no account needed
+	@$(BIN)/reconciler demo
+
+test: $(VENV)/installed ## all tests (databases on loopback are used where there are some)
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile $(TESTS)
+
+lint: $(VENV)/installed ## style, types and import directions
+	@$(BIN)/ruff check --quiet $(CHECKED)
+	@$(BIN)/ruff format --quiet --check $(CHECKED)
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --config setup.cfg --no-logo
+
+bench: $(VENV)/installed ## what it costs, measured here
+	@$(BIN)/python -m benchmarks
+
+config: $(VENV)/installed ## config/reconciler.example.yaml and its JSON Schema, from the settings' descriptions
+	@$(BIN)/python -m reconciler.settings.example config
+
+# Keeps what is pinned; LOCK=--upgrade takes the newest of everything.
+lock: $(VENV)/installed ## requirements*.lock, from setup.cfg
+	@echo "resolving setup.cfg"
+	@$(BIN)/uv pip compile $(LOCKED) --extra dev --output-file requirements-dev.lock setup.cfg
+	@$(BIN)/uv pip compile $(LOCKED) --constraints requirements-dev.lock --output-file requirements.lock setup.cfg
+
+LOCKED = --quiet --universal --generate-hashes --no-annotate --python-version 3.11 \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(LOCK)
+
+$(VENV)/installed: requirements-dev.lock setup.cfg
+	@echo "installing into $(VENV), as requirements-dev.lock says"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

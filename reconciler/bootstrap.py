@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import socket
@@ -11,17 +12,23 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from sqlalchemy import create_engine
+from sqlalchemy.engine import Engine
+
 from reconciler.diff.guards import DeleteGuard
 from reconciler.diff.plan import Policy
 from reconciler.dispatch.local import LocalDispatcher
-from reconciler.errors import ConfigurationError
+from reconciler.errors import ConfigurationError, ReconcilerError
+from reconciler.ledger.enrolment import Grant
+from reconciler.ledger.installation import Witness
 from reconciler.ledger.store import SqlLedger, open_ledger
 from reconciler.lms.engine import read_engine
 from reconciler.lms.moodle import MoodleLms
 from reconciler.lms.reference import ReferenceLms
-from reconciler.loop import Loop
+from reconciler.loop import Loop, lms_window
 from reconciler.metrics import Metrics
-from reconciler.ports import CalendarProvider, Clock, LmsSource
+from reconciler.model import Connection, Mode, Person
+from reconciler.ports import CalendarProvider, Clock, Installation, LmsSource
 from reconciler.providers.google.client import Client as GoogleClient
 from reconciler.providers.google.oauth import TOKEN_URI
 from reconciler.providers.google.oauth import AccessTokens as GoogleTokens
@@ -37,6 +44,8 @@ from reconciler.settings import Cloud, LmsAdapter, Settings, Visibility
 from reconciler.tokens.cipher import read_keys
 from reconciler.tokens.store import SqlTokens
 from reconciler.turn import AuditIntervals, World
+
+log = logging.getLogger(__name__)
 
 _GRAPH = {
     Cloud.GLOBAL: ("https://graph.microsoft.com", "https://login.microsoftonline.com"),
@@ -60,10 +69,54 @@ class House:
     world: World
     loop: Loop
 
-    def with_clock(self, clock: Clock) -> House:
-        """The same house at another time, for trials."""
-        world = replace(self.world, clock=clock)
+    def take_up(self) -> House:
+        """The house, ready to work: it is the installation that the state database knows, and that state
+        is the one it left. A clone or a moved installation only observes; a restored state proves nothing.
+        """
+        ledger, instant = self.ledger, self.world.clock()
+        if ledger.witness_check(self.settings.state.witness_file) is Witness.RESTORED:
+            ended = ledger.end_baselines(None, None, instant)
+            log.warning(
+                "the state database was restored, or its witness is gone: what vanished from %d calendars "
+                "meanwhile proves nothing; they are looked at anew",
+                ended,
+            )
+        ledger.witness_step(self.settings.state.witness_file)
+        here, known = self.installation, ledger.installation()
+        if known is None:
+            ledger.adopt_installation(here, "first start", "service", instant)
+        elif known != here:
+            log.error(
+                "this is another installation than the state database knows (%s, not %s): it only observes. "
+                "If it was moved on purpose, run `reconciler adopt-installation`.",
+                here,
+                known,
+            )
+            return self._observing()
+        return self
+
+    @property
+    def installation(self) -> Installation:
+        """What this installation is by its settings."""
+        given = self.settings.installation
+        return Installation(given.id, self.lms.address, given.public_url or "")
+
+    def _observing(self) -> House:
+        world = replace(self.world, mode=Mode.OBSERVE)
         return replace(self, world=world, loop=replace(self.loop, world=world))
+
+    def connect(self, grant: Grant, refresh_token: str, who: str, origin: str) -> Connection:
+        """Connect a person's calendar, with the token to work on it. ``ReconcilerError`` when refused."""
+        connection = self.ledger.add_connection(grant, who, origin, self.world.clock())
+        self.tokens.put(connection, {"refresh_token": refresh_token})
+        return connection
+
+    def person(self, person_id: str) -> Person:
+        """Somebody the LMS knows; ``ReconcilerError`` otherwise."""
+        person = self.lms.read([person_id], lms_window(self.world.clock()))[person_id].person
+        if person is None:
+            raise ReconcilerError("the LMS does not know this person", whose=f"person {person_id}")
+        return person
 
 
 @contextmanager
@@ -140,6 +193,11 @@ def open_lms(settings: Settings) -> LmsSource:
                 time_zone=options.time_zone,
                 location_fields=options.location_fields,
             )
+
+
+def open_lms_for_writing(settings: Settings) -> Engine:
+    """The LMS's database with the right to write, only for creating the reference tables."""
+    return create_engine(settings.lms.database)
 
 
 def trial_hosts_only(settings: Settings) -> bool:

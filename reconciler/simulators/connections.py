@@ -66,6 +66,8 @@ def listen(app: Any, context: ssl.SSLContext | None, port: int) -> tuple[BaseWSG
 
 
 class _Handler(WSGIRequestHandler):
+    """Keeps the connection open after an answer, and known to the server."""
+
     protocol_version = "HTTP/1.1"
     connections: OpenConnections
 

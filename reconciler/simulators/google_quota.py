@@ -24,6 +24,8 @@ class QuotaLimits:
 
 
 class _Window:
+    """What was spent in the last minute: moments and units."""
+
     def __init__(self) -> None:
         self._spent: deque[tuple[datetime, int]] = deque()
         self._total = 0

@@ -323,6 +323,7 @@ class Served:
 
 
 def json_response(data: object, status: int = 200) -> Response:
+    """An answer in JSON, with letters beyond ASCII as they are."""
     return Response(json.dumps(data, ensure_ascii=False), status=status, mimetype="application/json")
 
 

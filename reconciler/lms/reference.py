@@ -13,11 +13,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from reconciler.lms.days import Refused, in_order, instant, known_zone, wall_day
-from reconciler.lms.engine import address_of, columns_of
+from reconciler.lms.engine import address_of
+from reconciler.lms.reading import Reading, SeatRow, Selection, columns_found, grouped, names
 from reconciler.lms.reference_queries import ReferenceQueries
 from reconciler.lms.reference_tables import COLUMNS
 from reconciler.lms.registrations import Seat
-from reconciler.lms.source import SeatRow, Selection, SqlLms, stream
+from reconciler.lms.source import SqlLms
 from reconciler.lms.text import LONGEST_LOCATION, block, line, link
 from reconciler.model import Account, Day, Person, Refusal, Role, SeatStatus, Session
 
@@ -38,55 +39,41 @@ class ReferenceLms(SqlLms):
         self._schema = schema
         self._queries: ReferenceQueries | None = None
 
-    def _look(self, connection: Connection) -> list[str]:
-        if self._queries is not None:
-            return []
-        names = {table: f"{self._prefix}{table}" for table in COLUMNS}
-        found = columns_of(connection, list(names.values()), self._schema)
-        problems = [
-            f"{name}: no such table or view, or no right to read it"
-            for name in names.values()
-            if name not in found
-        ]
-        problems += [
-            f"{names[table]}: no column {column}"
-            for table, columns in COLUMNS.items()
-            if names[table] in found
-            for column in columns
-            if column not in found[names[table]]
-        ]
-        if not problems:
-            kinds = {table: found[name] for table, name in names.items()}
-            self._queries = ReferenceQueries(kinds, self._prefix, self._schema)
-        return problems
+    def _open(self, connection: Connection) -> Reading:
+        queries = self._queries
+        if queries is None:
+            kinds = columns_found(connection, COLUMNS, self._prefix, self._schema, self.address)
+            queries = self._queries = ReferenceQueries(kinds, self._prefix, self._schema)
+        return _ReferenceReading(connection, queries)
 
     def _forget(self) -> None:
         self._queries = None
 
-    def _known(self) -> ReferenceQueries:
-        if self._queries is None:
-            raise RuntimeError("the tables are looked at before they are read")
-        return self._queries
 
-    def _accounts(self, connection: Connection) -> Mapping[str, Account]:
-        rows = connection.execute(self._known().accounts())
+class _ReferenceReading(Reading):
+    def __init__(self, connection: Connection, queries: ReferenceQueries) -> None:
+        super().__init__(connection)
+        self._queries = queries
+
+    def accounts(self) -> Mapping[str, Account]:
+        rows = self.connection.execute(self._queries.accounts())
         return {row.id: Account(row.id, line(row.name), line(row.time_zone)) for row in rows}
 
-    def _sessions(self, connection: Connection, selection: Selection) -> Iterator[Session]:
-        queries = self._known()
-        days = _grouped(connection.execute(queries.days(selection)))
-        instructors = _grouped(connection.execute(queries.instructors(selection)))
-        strange = _strange_seats(connection.execute(queries.kinds_of_seats(selection)))
-        for row in connection.execute(queries.sessions(selection)):
+    def sessions(self, selection: Selection) -> Iterator[Session]:
+        queries = self._queries
+        days = grouped(self.connection.execute(queries.days(selection)))
+        instructors = grouped(self.connection.execute(queries.instructors(selection)))
+        strange = _strange_seats(self.connection.execute(queries.kinds_of_seats(selection)))
+        for row in self.stream(queries.sessions(selection)):
             yield _session(row, days.get(row.id, ()), instructors.get(row.id, ()), strange.get(row.id))
 
-    def _seat_rows(self, connection: Connection, since: datetime) -> Iterator[SeatRow]:
-        for id_, account, identity, active, *seat in stream(connection, self._known().seat_rows(since)):
+    def seat_rows(self, since: datetime) -> Iterator[SeatRow]:
+        for id_, account, identity, active, *seat in self.stream(self._queries.seat_rows(since)):
             own = None if seat[0] is None else _seat(*seat)
             yield SeatRow(id_, account or "", str(identity or id_), _flag(active, True), own)
 
-    def _people(self, connection: Connection, ids: Sequence[str]) -> Iterator[Person]:
-        for row in connection.execute(self._known().people(ids)):
+    def people(self, ids: Sequence[str]) -> Iterator[Person]:
+        for row in self.connection.execute(self._queries.people(ids)):
             yield Person(
                 row.id,
                 row.account_id or "",
@@ -97,30 +84,25 @@ class ReferenceLms(SqlLms):
                 _flag(row.active, True),
             )
 
-    def _seats(self, connection: Connection, selection: Selection) -> Iterator[tuple[str, Seat]]:
-        for person, *seat in connection.execute(self._known().seats(selection)):
+    def seats(self, selection: Selection) -> Iterator[tuple[str, Seat]]:
+        for person, *seat in self.connection.execute(self._queries.seats(selection)):
             yield person, _seat(*seat)
 
-    def _strays(self, connection: Connection, since: datetime) -> Iterator[Refusal]:
-        for session, count, person in connection.execute(self._known().seats_of_nobody(since)):
+    def strays(self, since: datetime) -> Iterator[Refusal]:
+        for session, count, person in self.connection.execute(self._queries.seats_of_nobody(since)):
             why = f"{count} seats of this session belong to nobody among the people ({line(person, 60)!r})"
             yield Refusal("seat", session, why)
 
-    def _doubts(self, connection: Connection) -> Iterator[str]:
-        for table, column in (
-            ("accounts", "id"),
-            ("people", "id"),
-            ("sessions", "id"),
-            ("seats", "seat_ref"),
-        ):
-            count = connection.execute(self._known().doubled(table, column)).scalar_one()
+    def doubts(self) -> Iterator[str]:
+        for table, column in _UNIQUE.items():
+            count = self.connection.execute(self._queries.doubled(table, column)).scalar_one()
             if count:
-                yield f"{self._prefix}{table}: {count} values of {column} are there more than once"
-        for account in self._accounts(connection).values():
+                yield f"{self._queries.name(table)}: {count} values of {column} are there more than once"
+        for account in self.accounts().values():
             try:
                 known_zone(account.time_zone)
             except Refused as refused:
-                yield f"{self._prefix}accounts: {account.id}: {refused}"
+                yield f"{self._queries.name('accounts')}: {account.id}: {refused}"
 
 
 # Rows to values -----------------------------------------------------------------------------------
@@ -151,18 +133,13 @@ def _session(
         details=block(row.details),
         location=line(row.location, LONGEST_LOCATION),
         url=link(row.url),
-        instructors=_names(instructors),
+        instructors=names((line(name), id_) for id_, name in instructors),
         days=() if refused else in_order(found),
         cancelled=bool(cancelled),
         cancellable=_flag(row.cancellable, False),
         cancel_until=cancel_until,
         refused=refused,
     )
-
-
-def _names(instructors: Sequence[Sequence[Any]]) -> tuple[str, ...]:
-    """Each once, by name: the order of rows means nothing."""
-    return tuple(name for name, _id in sorted({(line(name), id_) for id_, name in instructors}) if name)
 
 
 def _seat(session: str, ref: str | None, role: object, status: object) -> Seat:
@@ -192,11 +169,3 @@ def _flag(raw: object, unknown: bool) -> bool:
     if isinstance(raw, bytes):  # MariaDB's BIT
         return any(raw)
     return _word(raw) not in _NO
-
-
-def _grouped(rows: Iterable[Sequence[Any]]) -> dict[str, list[Sequence[Any]]]:
-    """Rows by their first column, without it."""
-    groups: dict[str, list[Sequence[Any]]] = {}
-    for key, *rest in rows:
-        groups.setdefault(key, []).append(rest)
-    return groups

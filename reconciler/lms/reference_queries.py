@@ -15,13 +15,14 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from reconciler.lms.days import EARLIEST, LATEST, surely_past
 from reconciler.lms.engine import as_text, code_points
-from reconciler.lms.source import Selection, whole_number
+from reconciler.lms.reading import Selection, whole_number
 
 
 class _Table:
     """One of the five, with what its columns are."""
 
     def __init__(self, name: str, kinds: Mapping[str, str], schema: str | None) -> None:
+        self.name = name
         self._kinds = kinds
         self.table = sa.table(name, *(sa.column(column) for column in kinds), schema=schema)
 
@@ -61,6 +62,10 @@ class ReferenceQueries:
         self._tables = {name: _Table(f"{prefix}{name}", columns, schema) for name, columns in kinds.items()}
         self._people, self._sessions = self._tables["people"], self._tables["sessions"]
         self._days, self._seats = self._tables["days"], self._tables["seats"]
+
+    def name(self, table: str) -> str:
+        """What the table is called in the database."""
+        return self._tables[table].name
 
     def accounts(self) -> sa.Select[Any]:
         """Every account."""

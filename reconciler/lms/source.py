@@ -12,47 +12,23 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, NamedTuple
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from reconciler.diff.fields import person_fingerprint, session_fingerprint
 from reconciler.errors import LmsUnreadable
 from reconciler.lms.days import is_current
 from reconciler.lms.engine import snapshot, unreadable
+from reconciler.lms.reading import Incomplete, Reading, SeatRow, Selection
 from reconciler.lms.registrations import Lines, Place, Seat, merged, registration
 from reconciler.model import Account, Desired, Person, Refusal, Session, Standing
 from reconciler.ports import Glance, Scan
 
-STREAM = 2_000
-"""How many rows of a stream are in memory at once."""
-
 CHUNK = 10_000
 """How many people are named in one statement: PostgreSQL takes 65,535 parameters, SQLite 32,766."""
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which sessions are meant: those current at ``since``, of these people only; or one by its id."""
-
-    since: datetime | None = None
-    people: Sequence[str] | None = None
-    session: str | None = None
-
-
-class SeatRow(NamedTuple):
-    """A row of the stream: a person and one of their seats, whose fields are ``None`` without any."""
-
-    person: str
-    account: str
-    identity: str
-    active: bool
-    seat: Seat | None
 
 
 class SqlLms(ABC):
@@ -65,43 +41,13 @@ class SqlLms(ABC):
         self.address = address
         self._engine = engine
 
-    # What an adapter says
-
     @abstractmethod
-    def _look(self, connection: Connection) -> list[str]:
-        """Learn what the tables look like, once; one sentence for whatever is missing."""
+    def _open(self, connection: Connection) -> Reading:
+        """Begin to read with a connection that holds a snapshot; raises ``Incomplete``."""
 
     @abstractmethod
     def _forget(self) -> None:
-        """Forget what :meth:`_look` learned."""
-
-    @abstractmethod
-    def _accounts(self, connection: Connection) -> Mapping[str, Account]:
-        """Every account, by id."""
-
-    @abstractmethod
-    def _sessions(self, connection: Connection, selection: Selection) -> Iterator[Session]:
-        """The sessions meant; ones that are past may be among them."""
-
-    @abstractmethod
-    def _seat_rows(self, connection: Connection, since: datetime) -> Iterator[SeatRow]:
-        """Everybody, ordered by id by code point, with each seat in a session current at ``since``."""
-
-    @abstractmethod
-    def _people(self, connection: Connection, ids: Sequence[str]) -> Iterator[Person]:
-        """Those of these people whom the LMS knows."""
-
-    @abstractmethod
-    def _seats(self, connection: Connection, selection: Selection) -> Iterator[tuple[str, Seat]]:
-        """These people's seats in current sessions, each with its person's id."""
-
-    def _strays(self, connection: Connection, since: datetime) -> Iterator[Refusal]:
-        """What the stream will not show because it belongs to nobody."""
-        yield from ()
-
-    @abstractmethod
-    def _doubts(self, connection: Connection) -> Iterator[str]:
-        """What is wrong with the rows: one sentence each. Called only when nothing is missing."""
+        """Forget what is known of the tables: they may have changed."""
 
     # The port
 
@@ -114,15 +60,14 @@ class SqlLms(ABC):
         with ExitStack() as stack:
             with self._reading():
                 connection = stack.enter_context(snapshot(self._engine))
-                self._require(connection)
+                reading = self._open(connection)
+                accounts = reading.accounts()
                 catalogue = _Catalogue(since)
-                accounts = self._accounts(connection)
-                catalogue.refused.extend(self._strays(connection, since))
-                for session in self._sessions(connection, Selection(since=since)):
+                catalogue.refused.extend(reading.strays(since))
+                for session in reading.sessions(Selection(since=since)):
                     catalogue.add(session)
-            scan = Scan(accounts, catalogue.by_account, iter(()), catalogue.crowd, catalogue.refused)
-            scan.people = self._glances(self._seat_rows(connection, since), catalogue, accounts)
-            yield scan
+            people = self._glances(reading.seat_rows(since), catalogue, accounts)
+            yield Scan(accounts, catalogue.by_account, people, catalogue.crowd, catalogue.refused)
             if not catalogue.complete:  # a stream that nobody reads on is cut, not drained
                 connection.invalidate()
 
@@ -130,23 +75,25 @@ class SqlLms(ABC):
         """The desired state of these people in one snapshot, one entry for each id asked for."""
         desired: dict[str, Desired] = {}
         with self._reading(), snapshot(self._engine) as connection:
-            self._require(connection)
+            reading = self._open(connection)
             for ids in _chunks(people):
-                desired.update(self._read_chunk(connection, Selection(since, ids), since))
+                desired.update(_read_chunk(reading, ids, since))
         return desired
 
     def session(self, session_id: str) -> Session | None:
         """One session, however old; ``None`` if there is none."""
         with self._reading(), snapshot(self._engine) as connection:
-            self._require(connection)
-            return next(self._sessions(connection, Selection(session=session_id)), None)
+            found = list(self._open(connection).sessions(Selection(session=session_id)))
+        return found[0] if found else None
 
     def check(self) -> list[str]:
         """What is wrong with tables, columns or rights: one sentence each; empty when all is well."""
+        self._forget()
         try:
             with self._reading(), snapshot(self._engine) as connection:
-                self._forget()
-                return self._look(connection) or list(self._doubts(connection))
+                return list(self._open(connection).doubts())
+        except Incomplete as error:
+            return list(error.problems)
         except LmsUnreadable as error:
             return [error.what]
 
@@ -166,42 +113,18 @@ class SqlLms(ABC):
             self._forget()
             raise
 
-    def _require(self, connection: Connection) -> None:
-        problems = self._look(connection)
-        if problems:
-            raise LmsUnreadable(
-                "; ".join(problems),
-                whose=self.address,
-                next_step="Add what is missing, or grant the right to read it; the next cycle looks again.",
-            )
-
-    def _read_chunk(
-        self, connection: Connection, selection: Selection, since: datetime
-    ) -> Iterator[tuple[str, Desired]]:
-        ids = selection.people or ()
-        people = {person.id: person for person in self._people(connection, ids)}
-        seats: dict[str, list[Seat]] = {}
-        for person, seat in self._seats(connection, selection):
-            seats.setdefault(person, []).append(seat)
-        sessions = {
-            session.id: session
-            for session in self._sessions(connection, selection)
-            if is_current(session, since)
-        }
-        fingerprints = {id_: session_fingerprint(session) for id_, session in sessions.items()}
-        for id_ in ids:
-            yield id_, _desired(id_, people.get(id_), seats.get(id_, ()), sessions, fingerprints)
-
     def _glances(
         self, rows: Iterator[SeatRow], catalogue: _Catalogue, accounts: Mapping[str, Account]
     ) -> Iterator[Glance]:
-        previous, strange = None, set[str]()
+        previous: str | None = None
+        strange: set[str] = set()
         with self._reading():
             for person, own in groupby(rows, key=itemgetter(0)):
                 if previous is not None and person <= previous:
                     raise LmsUnreadable(
-                        f"people come in another order than asked for: {previous!r} before {person!r}",
+                        f"People come in another order than asked for: {previous!r} before {person!r}",
                         whose=self.address,
+                        next_step="The database sorts ids otherwise than by code point.",
                     )
                 previous = person
                 glance = catalogue.glance(person, list(own))
@@ -257,6 +180,18 @@ class _Catalogue:
         return Glance(person, first.account, digest, min(starts, default=None))
 
 
+def _read_chunk(reading: Reading, ids: Sequence[str], since: datetime) -> Iterator[tuple[str, Desired]]:
+    selection = Selection(since, ids)
+    people = {person.id: person for person in reading.people(ids)}
+    seats: dict[str, list[Seat]] = {}
+    for person, seat in reading.seats(selection):
+        seats.setdefault(person, []).append(seat)
+    sessions = {session.id: session for session in reading.sessions(selection) if is_current(session, since)}
+    fingerprints = {id_: session_fingerprint(session) for id_, session in sessions.items()}
+    for id_ in ids:
+        yield id_, _desired(id_, people.get(id_), seats.get(id_, ()), sessions, fingerprints)
+
+
 def _desired(
     person_id: str,
     person: Person | None,
@@ -281,15 +216,3 @@ def _chunks(people: Collection[str]) -> Iterator[list[str]]:
     ids = sorted(set(people))
     for start in range(0, len(ids), CHUNK):
         yield ids[start : start + CHUNK]
-
-
-def stream(connection: Connection, query: sa.Select[Any]) -> Iterator[Any]:
-    """The rows of a query, a few thousand in memory at a time."""
-    yield from connection.execution_options(yield_per=STREAM).execute(query)
-
-
-def whole_number(text: str) -> int | None:
-    """The number that this id is, in the only form a database gives one; ``None`` for any other id."""
-    if not (text.isascii() and text.isdigit() and len(text) < 19) or (text[0] == "0" and text != "0"):
-        return None
-    return int(text)

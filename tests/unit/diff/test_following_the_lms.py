@@ -93,7 +93,7 @@ def test_days_that_swap_their_hours_keep_their_events() -> None:
         a_day("2026-12-07 09:00", "2026-12-07 11:00"), a_day("2026-12-08 09:00", "2026-12-08 16:00")
     )
     after = booked(
-        replace(short, ends=long.ends.replace(day=7)), replace(long, ends=short.ends.replace(day=8))
+        a_day("2026-12-07 09:00", "2026-12-07 16:00"), a_day("2026-12-08 09:00", "2026-12-08 11:00")
     )
     planned = push(after, recorded(before))
     assert what(planned) == [(Update, 0), (Update, 1)]

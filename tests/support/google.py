@@ -1,0 +1,160 @@
+"""A simulated Google with Ana's account, and our provider in front of it over real HTTP."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from reconciler.errors import ReauthorizationNeeded
+from reconciler.model import ActualEvent, Connection, ConnectionState, Draft
+from reconciler.providers.google.client import PERSON_QUOTA, PROJECT_QUOTA, Client
+from reconciler.providers.google.oauth import AccessTokens
+from reconciler.providers.google.provider import GoogleCalendar, GoogleProvider
+from reconciler.providers.google.transport import Transport
+from reconciler.providers.throttle import Quota, Throttle
+from reconciler.simulators.certificates import Certificates
+from reconciler.simulators.google import CLIENT, GoogleSimulator
+from tests.support.builders import INSTALLATION, a_desired_event, a_draft, a_registration, a_session
+
+ANA = "ana@example.org"
+BEN = "ben@example.org"
+_SCOPE = "https://www.googleapis.com/auth/"
+EVENTS = f"{_SCOPE}calendar.events"
+CALENDARS = f"{_SCOPE}calendar.calendarlist.readonly"
+
+
+class Tokens:
+    """Credentials by connection, in memory."""
+
+    def __init__(self) -> None:
+        self.stored: dict[int, Mapping[str, str]] = {}
+
+    def get(self, connection: Connection) -> Mapping[str, str]:
+        if connection.id not in self.stored:
+            raise ReauthorizationNeeded("no credentials", whose=str(connection.id))
+        return self.stored[connection.id]
+
+    def put(self, connection: Connection, credentials: Mapping[str, str]) -> None:
+        self.stored[connection.id] = credentials
+
+    def remove(self, connection: Connection) -> None:
+        self.stored.pop(connection.id, None)
+
+
+class Counting:
+    """An observer that counts what it hears."""
+
+    def __init__(self) -> None:
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        self.refusals: Counter[str] = Counter()
+
+    def request(self, provider: str, operation: str, outcome: str, seconds: float) -> None:
+        self.outcomes[operation, outcome] += 1
+
+    def throttled(self, provider: str, scope: str, seconds: float) -> None:
+        self.refusals[scope] += 1
+
+    def waited(self, provider: str, scope: str, seconds: float) -> None:
+        """Not counted."""
+
+
+def impatient(seconds: float) -> None:
+    """Sleeps in such small steps that back-off takes no time, while stated pauses are still sat out."""
+    time.sleep(min(seconds, 0.01))
+
+
+class Google:
+    """The simulator, and what bootstrap would build to talk to it."""
+
+    def __init__(
+        self,
+        sim: GoogleSimulator,
+        url: str,
+        *,
+        project: Iterable[Quota] = (PROJECT_QUOTA,),
+        person: Iterable[Quota] = (PERSON_QUOTA,),
+        patience: float = 90.0,
+        client_secret: str = CLIENT.secret,
+        **transport: Any,
+    ) -> None:
+        self.sim = sim
+        self.url = url
+        self.store = Tokens()
+        self.observer = Counting()
+        self.transport = Transport(**{"timeout": 5.0, **transport})
+        self.tokens = AccessTokens(
+            self.store,
+            self.transport,
+            client_id=CLIENT.id,
+            client_secret=client_secret,
+            token_uri=f"{url}/token",
+        )
+        self.throttle = Throttle(
+            "google",
+            list(project),
+            list(person),
+            observer=self.observer,
+            sleep=impatient,
+            patience=patience,
+        )
+        self.client = Client(self.transport, self.tokens, self.throttle, endpoint=f"{url}/calendar/v3/")
+        self.provider = GoogleProvider(self.client, INSTALLATION)
+        self.ana = self.connect(1, ANA)
+        self.calendar = self.provider.open(self.ana)
+
+    def connect(self, number: int, mailbox: str, scopes: Iterable[str] = (EVENTS, CALENDARS)) -> Connection:
+        """An account of this address, connected with these scopes."""
+        account = self.sim.add_account(mailbox, "Europe/Berlin")
+        person = mailbox.partition("@")[0]
+        connection = Connection(
+            id=number,
+            person=person,
+            account="academy",
+            provider="google",
+            subject=account.sub,
+            address=mailbox,
+            calendar_id=mailbox,
+            identity=person,
+            state=ConnectionState.CONNECTED,
+        )
+        self.store.put(connection, {"refresh_token": self.sim.issue_refresh_token(mailbox, list(scopes))})
+        return connection
+
+    def open(self, connection: Connection) -> GoogleCalendar:
+        return self.provider.open(connection)
+
+    def stored(self, event_id: str, mailbox: str = ANA) -> dict[str, Any]:
+        """The event as Google keeps it, deleted or not."""
+        return next(one for one in self.sim.owner.dump(mailbox, deleted=True) if one["id"] == event_id)
+
+    def alive(self, mailbox: str = ANA) -> list[dict[str, Any]]:
+        return self.sim.owner.dump(mailbox)
+
+    def operations(self) -> list[str]:
+        """What has been asked of Google so far, token requests left out."""
+        return [seen.operation for seen in self.sim.recorder.seen if seen.operation != "token"]
+
+
+def a_draft_of(session: str = "s1", title: str = "Safety basics", generation: int = 0, **day: Any) -> Draft:
+    """A draft for Ana's first day of a session."""
+    changes = {"title": title} | ({"days": [day["day"]]} if day else {})
+    return a_draft(a_desired_event(a_registration(a_session(session, **changes))), generation)
+
+
+def from_ledger(event: ActualEvent, **changes: Any) -> ActualEvent:
+    """What the ledger alone knows of an event."""
+    return replace(event, raw=None, block=None, **changes)
+
+
+@contextmanager
+def running(
+    *, certificates: Certificates | None = None, sim: GoogleSimulator | None = None, **given: Any
+) -> Iterator[Google]:
+    """Google, listening."""
+    simulator = sim or GoogleSimulator()
+    with simulator.serve(certificates) as served:
+        yield Google(simulator, served.url, **given)

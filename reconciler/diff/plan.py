@@ -43,7 +43,7 @@ class Plan:
     ``look``: nothing may be concluded before the calendar has been listed. ``waiting``: something stays
     open that no change here settles. ``surplus``: ids of events that may be deleted at their second
     sight. ``foreign``: events seen whose key names another person. ``vanished``: sessions with something
-    in the ledger of which the LMS says nothing at all any more.
+    in the ledger or the calendar of which the LMS says nothing at all any more, or no longer when.
     """
 
     person: str
@@ -94,7 +94,6 @@ def plan(
     ours, foreign = _sort_out(desired.person_id, entries, listing, policy.installation)
     for room in _rooms(desired, entries, ours):
         _plan_session(room, listing is not None, policy, now, frozenset(seen_before), gathered)
-    spoken_of = {registration.session.id for registration in desired.registrations}
     return Plan(
         person=desired.person_id,
         changes=tuple(sorted(gathered.changes, key=_rank)),
@@ -104,8 +103,21 @@ def plan(
         foreign=foreign,
         wanted=len(gathered.wanted),
         next_start=min(gathered.wanted, default=None),
-        vanished=frozenset(entry.key.session for entry in entries) - spoken_of,
+        vanished=_vanished(
+            desired, {entry.key.session for entry in entries} | {key.session for key, _ in ours}
+        ),
     )
+
+
+def _vanished(desired: Desired, known: set[str]) -> frozenset[str]:
+    """Sessions that are gone without a row that says so. One that is on, and has no day any more, looks
+    like an LMS that lost its days."""
+    spoken_of = {
+        one.session.id
+        for one in desired.registrations
+        if one.session.days or one.session.cancelled or one.standing is not Standing.WANTED
+    }
+    return frozenset(known - spoken_of)
 
 
 def released(entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:

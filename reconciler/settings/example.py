@@ -20,6 +20,8 @@ from reconciler.settings.sections import Settings
 from reconciler.settings.values import Section, sections_in
 
 _TITLE = """\
+# yaml-language-server: $schema=reconciler.schema.json
+#
 # Everything the reconciler can be told, with what holds where nothing is said.
 #
 # A key behind a # (without a space) shows its default, or an example where it has none. Keys without

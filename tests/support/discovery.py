@@ -77,7 +77,7 @@ def _problems(seen: SeenRequest) -> Iterator[str]:
         known = method.parameters.get(name)
         if known is None or known.get("location") != "query":
             yield f"{method.id} has no parameter {name}"
-        elif known.get("deprecated"):
+        elif known.get("deprecated") or known.get("description", "").startswith("Deprecated"):
             yield f"parameter {name} is deprecated"
         elif len(values) > 1 and not known.get("repeated"):
             yield f"parameter {name} is repeated"

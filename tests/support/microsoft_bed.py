@@ -16,13 +16,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from reconciler.errors import ReauthorizationNeeded
 from reconciler.model import Connection
+from reconciler.ports import TokenStore
 from reconciler.providers.microsoft.client import Graph
 from reconciler.providers.microsoft.oauth import REFRESH_TOKEN, AccessTokens, Entra
 from reconciler.providers.microsoft.provider import (
@@ -72,6 +73,7 @@ class MicrosoftBed:
 
     simulator: MicrosoftSimulator
     url: str
+    entra: Entra
     graph: Graph
     store: HeldTokens
     connection: Connection
@@ -88,6 +90,10 @@ class MicrosoftBed:
     @property
     def owner(self) -> Owner:
         return self.simulator.owner(ANA)
+
+    def keep_tokens_in(self, store: TokenStore) -> None:
+        """From now on, with no token in memory yet."""
+        self.graph = replace(self.graph, tokens=AccessTokens(self.entra, store))
 
     def fault(self, kind: Any, operation: str = "*", **more: Any) -> None:
         self.simulator.faults.add(Fault(kind, operation, **more))
@@ -126,7 +132,7 @@ def a_microsoft(
             at_once=requests_at_once(),
             url=f"{served.url}/v1.0",
         )
-        yield MicrosoftBed(simulator, served.url, graph, store, connection, slept)
+        yield MicrosoftBed(simulator, served.url, entra, graph, store, connection, slept)
     assert objections(simulator.recorder.seen) == []
     assert simulator.foreign_events_shown() == []
     assert simulator.mails_sent() == []

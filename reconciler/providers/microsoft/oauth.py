@@ -36,7 +36,7 @@ REFRESH_TOKEN = "refresh_token"  # noqa: S105 - the name of a field
 """The field of the stored credentials that holds the newest refresh token."""
 
 _USED_SHARE = 0.9  # of a token's life: it must not expire on its way
-_TOKENS_REMEMBERED = 2000
+_TOKENS_REMEMBERED = 10_000
 _LOCKS = 64
 
 _DEAD_GRANT_ERRORS = frozenset(

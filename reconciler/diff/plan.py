@@ -10,11 +10,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 
 from reconciler.diff.changes import DELETING, Cause, Change, DeleteSurplus, starts_of
 from reconciler.diff.fields import content_of, digest_of, made_by_us, removal_of
 from reconciler.diff.match import Slot, match
-from reconciler.diff.slot import SlotCase, settle, unregistration_unseen
+from reconciler.diff.slot import Outcome, SlotCase, settle, unregistration_unseen
 from reconciler.model import (
     ActualEvent,
     Desired,
@@ -174,7 +175,7 @@ def _plan_session(
     by_slot = {entry.key.slot: entry for entry in room.entries}
     recorded = {entry.event_id: entry.key.slot for entry in room.entries if entry.event_id}
     sights: dict[int, list[ActualEvent]] = defaultdict(list)
-    for event in room.events:
+    for event in sorted(room.events, key=lambda event: (event.event_id, event.calendar_id)):
         slot = recorded.get(event.event_id)
         sights[slot if slot is not None else _marked(event)].append(event)
     events = _desired_events(room, by_slot, sights, policy, now)
@@ -199,12 +200,14 @@ def _plan_session(
         gathered.look |= outcome.look
         gathered.waiting |= outcome.waiting
         gathered.surplus.extend(event.event_id for event in outcome.surplus)
-        gathered.changes.extend(outcome.changes)
-        gathered.changes.extend(
-            DeleteSurplus(outcome.key, Cause.REPAIR, case.entry, event)
-            for event in outcome.surplus
-            if event.event_id in seen_before
-        )
+        gathered.changes.extend(outcome.changes or _second_sight(case, outcome, seen_before))
+
+
+def _second_sight(case: SlotCase, outcome: Outcome, seen_before: frozenset[str]) -> list[Change]:
+    """The delete of one surplus event that was seen before. One change for a key at a time: the next one
+    must know the row, and the doomed ids, that this one leaves behind."""
+    due = (event for event in outcome.surplus if event.event_id in seen_before)
+    return [DeleteSurplus(outcome.key, Cause.REPAIR, case.entry, event) for event in islice(due, 1)]
 
 
 def _marked(event: ActualEvent) -> int:

@@ -223,6 +223,27 @@ def test_what_was_seen_before_but_is_wanted_is_not_deleted() -> None:
     assert audit(SEAT, [an_entry()], event, seen_before=[event.event_id]).changes == ()
 
 
+def test_a_twin_is_deleted_after_whatever_else_its_key_needs() -> None:
+    """Both change the row, and the row must remember every id that we doomed."""
+    row, event, twin = an_entry(generation=1), an_event(generation=1), an_event(generation=0)
+    edited = replace(event, title="Boring")
+    assert [type(one) for one in audit(SEAT, [row], edited, twin, seen_before=[twin.event_id]).changes] == [
+        Update
+    ]
+    assert [
+        type(one) for one in audit(UNWANTED, [row], event, twin, seen_before=[twin.event_id]).changes
+    ] == [Delete]
+
+
+def test_twins_are_deleted_one_at_a_time() -> None:
+    row, event = an_entry(generation=2), an_event(generation=2)
+    twins = [an_event(generation=0), an_event(generation=1)]
+    seen = [twin.event_id for twin in twins]
+    planned = audit(SEAT, [row], event, *twins, seen_before=seen)
+    assert [type(change) for change in planned.changes] == [DeleteSurplus]
+    assert sorted(planned.surplus) == sorted(seen)
+
+
 # Doomed ids -----------------------------------------------------------------------------------------
 
 

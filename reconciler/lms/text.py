@@ -11,10 +11,12 @@ import html
 import re
 import unicodedata
 import warnings
+from collections.abc import Hashable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning
-from bs4.element import Comment, Tag
+from bs4.element import NavigableString, PreformattedString, Tag
 
 LONGEST_BLOCK = 8_000
 LONGEST_LINE = 255
@@ -31,12 +33,21 @@ _MARKUP = re.compile(
     re.IGNORECASE,
 )
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
-_UNSEEN = ["script", "style", "head", "title", "template", "noscript", "iframe", "object", "select"]
-_PARAGRAPHS = ["p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "blockquote", "pre"]
-_LINES = ["div", "li", "tr", "dt", "dd", "section", "article", "header", "footer", "address", "figure", "hr"]
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_UNSEEN = frozenset(
+    ("script", "style", "head", "title", "template", "noscript", "iframe", "object", "select")
+)
+_LINE, _PARAGRAPH = "\x02", "\x03"  # ends of a line and a paragraph, until white space is folded
+_BREAKS = (
+    dict.fromkeys(("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table"), _PARAGRAPH)
+    | dict.fromkeys(("blockquote", "pre", "hr"), _PARAGRAPH)
+    | dict.fromkeys(("div", "li", "tr", "dt", "dd", "section", "article", "header", "footer"), _LINE)
+    | dict.fromkeys(("address", "figure", "details", "summary", "nav", "main", "center"), _LINE)
+    | {"br": "\n", "td": " ", "th": " "}
+)
+_SPACE = re.compile(f"[\\s{_LINE}{_PARAGRAPH}]+")
 
 _LINE_END = re.compile("\r\n|[\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029]")
-_BLANKS = re.compile(r"[^\S\n]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _UNWANTED = re.compile(
     "["
@@ -48,16 +59,15 @@ _UNWANTED = re.compile(
 )
 
 
-def block(raw: object) -> str:
+@lru_cache(maxsize=8_192)  # sessions are read every minute and change once a month
+def block(raw: Hashable) -> str:
     """A text of several lines, at most 8,000 characters, cut at a word."""
-    lines = [_BLANKS.sub(" ", line).strip() for line in _plain(raw).split("\n")]
-    text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
-    return cut(text, LONGEST_BLOCK)
+    return cut(clean(_SPACE.sub(_folded, _plain(raw)).strip()), LONGEST_BLOCK)
 
 
 def line(raw: object, longest: int = LONGEST_LINE) -> str:
     """A text of one line."""
-    return cut(" ".join(_plain(raw).split()), longest)
+    return cut(clean(_SPACE.sub(" ", _plain(raw)).strip()), longest)
 
 
 def link(raw: object) -> str:
@@ -100,8 +110,18 @@ def _joined(text: str, at: int) -> bool:
 def _plain(raw: object) -> str:
     text = clean(_text(raw)[:_LONGEST_SOURCE])
     if _MARKUP.search(text):
-        return clean(_without_markup(text))
-    return clean(html.unescape(text)) if _ENTITY.search(text) else text
+        text = _without_markup(text)
+    elif _ENTITY.search(text):
+        text = html.unescape(text)
+    return _LINE_END.sub("\n", text)
+
+
+def _folded(space: re.Match[str]) -> str:
+    """At most one empty line, and blanks to one."""
+    found = space.group()
+    if _PARAGRAPH in found or found.count("\n") > 1:
+        return "\n\n"
+    return "\n" if _LINE in found or "\n" in found else " "
 
 
 def _text(raw: object) -> str:
@@ -111,32 +131,51 @@ def _text(raw: object) -> str:
 
 
 def _without_markup(source: str) -> str:
-    """What a reader of the page would read. Line ends of the source stay: they are often meant."""
+    """What a reader of the page would read. Line ends of the source stay: they are often meant.
+
+    Walks the tree once and keeps no more than the open tags, so that no nesting makes it slow.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
-        soup = BeautifulSoup(source, "html.parser")
-    for tag in soup.find_all(_UNSEEN):
-        tag.extract()
-    for comment in soup.find_all(string=lambda string: isinstance(string, Comment)):
-        comment.extract()
-    for tag in soup.find_all(True):
-        _spell_out(tag)
-    return soup.get_text()
+        soup = BeautifulSoup(_COMMENT.sub("", source), "html.parser")
+    page = _Page()
+    path: list[Tag] = [soup]
+    for node in soup.descendants:
+        while path[-1] is not node.parent:
+            page.close(path.pop())
+        if isinstance(node, Tag):
+            page.open(node)
+            path.append(node)
+        elif isinstance(node, NavigableString) and not isinstance(node, PreformattedString):
+            page.write(node)
+    for tag in reversed(path):
+        page.close(tag)
+    return "".join(page.parts)
 
 
-def _spell_out(tag: Tag) -> None:
-    """Put what the tag means into text: line ends, bullets, the address of a link, a picture's words."""
-    if tag.name == "br":
-        tag.replace_with("\n")
-    elif tag.name == "img":
-        tag.replace_with(str(tag.get("alt") or ""))
-    elif tag.name == "a":
-        address = link(tag.get("href"))
-        if address and address not in tag.get_text():
-            tag.append(f" ({address})")
-    elif tag.name in ("td", "th"):
-        tag.append(" ")
-    elif tag.name in _PARAGRAPHS or tag.name in _LINES:
-        end = "\n\n" if tag.name in _PARAGRAPHS else "\n"
-        tag.insert(0, f"{end}- " if tag.name == "li" else end)
-        tag.append(end)
+class _Page:
+    """Text as it is read: tags become line ends, bullets, the addresses of links, pictures' words."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = [""]
+        self._unseen = 0
+
+    def write(self, text: str) -> None:
+        if text and not self._unseen:
+            self.parts.append(text)
+
+    def open(self, tag: Tag) -> None:
+        self._unseen += tag.name in _UNSEEN
+        self.write(_BREAKS.get(tag.name, ""))
+        if tag.name == "li":
+            self.write("- ")
+        elif tag.name == "img":
+            self.write(str(tag.get("alt") or ""))
+
+    def close(self, tag: Tag) -> None:
+        if tag.name == "a":
+            address = link(tag.get("href"))
+            self.write(f" ({address})" if address and address not in self.parts[-1] else "")
+        elif tag.name not in ("br", "hr"):
+            self.write(_BREAKS.get(tag.name, ""))
+        self._unseen -= tag.name in _UNSEEN

@@ -245,6 +245,73 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Fleet:
+    """Seats (a person in a session) at one vendor: in place, and vanished lately; and whose they are."""
+
+    live: int
+    vanished: int
+    live_people: int
+    vanished_people: int
+
+
+@dataclass(frozen=True, slots=True)
+class FleetLimit:
+    """How many seats may vanish at one vendor since an instant before all of them are held."""
+
+    provider: str
+    since: datetime
+    now: datetime
+    seats: int
+    share: float
+
+    def exceeded_by(self, fleet: Fleet) -> bool:
+        """More than ``seats`` and more than ``share`` of what there was; or every calendar at once."""
+        there_was = fleet.live + fleet.vanished
+        many = fleet.vanished > max(self.seats, self.share * there_was)
+        return many or (fleet.live_people == 0 and fleet.vanished_people >= 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What proved that a seat was to be given back: ids, times, statuses and request ids; never a body."""
+
+    at: datetime
+    person: str
+    session: str
+    seat: str
+    provider: str
+    facts: Mapping[str, object]
+
+
+class NoticeKind(StrEnum):
+    """What a person is told, once each."""
+
+    DELETED = "deleted"  # the seat is given back at `until`, unless it is kept
+    GIVEN_BACK = "given-back"
+    PUT_BACK = "put-back"  # it may not be given back by deleting the event
+    QUESTION = "question"  # give back, or put back?
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to tell a person. ``until`` is an instant."""
+
+    kind: NoticeKind
+    person: str
+    account: str
+    session: str
+    why: str
+    until: datetime | None = None
+
+
+class Notices(Protocol):
+    """Who tells people. Never raises: what cannot be told must not stop what is done."""
+
+    def tell(self, notice: Notice) -> None:
+        """Tell it, once."""
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One finished cycle, as ``status`` shows it."""
 
@@ -340,6 +407,21 @@ class Ledger(Protocol):
 
     def end_hold(self, guard: str, subject: str, why: str, now: datetime) -> None:
         """End a hold that is there; nothing otherwise."""
+
+    # vanished events
+    def in_question(self, now: datetime, limit: int) -> Sequence[str]:
+        """The people with events that have vanished and are not past, longest missed first."""
+
+    def fleet(self, provider: str, since: datetime, now: datetime) -> Fleet:
+        """How many seats are in place at a vendor, and how many vanished since."""
+
+    def begin_unregistering(
+        self, lease: Lease, person: str, entries: Sequence[LedgerEntry], proof: Evidence, limit: FleetLimit
+    ) -> bool:
+        """Write down the intent and its evidence, if the fleet guard still lets it pass in that commit."""
+
+    def evidence(self, person: str, session: str | None = None) -> Sequence[Evidence]:
+        """What proved this person's un-registrations, oldest first."""
 
     # for people
     def history(self, person: str, session: str | None) -> Sequence[Occurrence]:

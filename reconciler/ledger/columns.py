@@ -58,10 +58,6 @@ class Prose(sa.types.TypeDecorator[str]):
             .replace("\0", "\N{REPLACEMENT CHARACTER}")
         )
 
-    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> str | None:
-        """As stored."""
-        return value
-
 
 def identifier() -> sa.types.TypeEngine[str]:
     """An id, compared by code point: SQLite does so by itself (UTF-8 bytes), PostgreSQL by collation "C"."""

@@ -22,6 +22,7 @@ _PROVING_NOTHING = {
     "missing_confirmed_at": None,
     "grace_until": None,
     "hold_reason": None,
+    "held_since": None,
     "answer": None,
     "answer_seat": None,
     "answer_generation": None,

@@ -79,8 +79,11 @@ class People:
 
 def _with_connection() -> sa.Select[Any]:
     theirs = sa.and_(connections.c.person == person_state.c.person, serving)
+    state, has = person_state.c, connections.c
     return sa.select(
-        *person_state.c, connections.c.provider, connections.c.state, connections.c.baseline_since
+        *(state.person, state.account, state.applied, state.next_audit),
+        *(state.retry_at, state.attempts, state.last_error),
+        *(has.provider, has.state, has.baseline_since),
     ).join_from(person_state, connections, theirs, isouter=True)
 
 

@@ -8,15 +8,18 @@ import sqlalchemy as sa
 
 from reconciler.model import (
     AccountSwitches,
+    Answer,
     Connection,
     ConnectionState,
     Digest,
     EventKey,
+    HoldReason,
     LedgerEntry,
     Mode,
     PersonState,
     Role,
     State,
+    Suspicion,
 )
 from reconciler.ports import Hold, Occurrence, Run
 
@@ -46,12 +49,42 @@ def entry_of(row: Row) -> LedgerEntry:
         retry_at=row.retry_at,
         last_error=row.last_error,
         updated_at=row.updated_at,
+        suspicion=_suspicion_of(row),
     )
 
 
-def columns_of_entry(entry: LedgerEntry) -> dict[str, Any]:
-    """The columns of ``event`` that an entry knows; what it does not know keeps its value in the row."""
+def _suspicion_of(row: Row) -> Suspicion:
+    return Suspicion(
+        confirmed_at=row.missing_confirmed_at,
+        grace_until=row.grace_until,
+        deadline=row.deadline,
+        hold_reason=HoldReason(row.hold_reason) if row.hold_reason else None,
+        held_since=row.held_since,
+        answer=Answer(row.answer) if row.answer else None,
+        answer_seat=row.answer_seat,
+        answer_generation=row.answer_generation,
+        put_back=row.put_back,
+    )
+
+
+def _columns_of_suspicion(suspicion: Suspicion) -> dict[str, Any]:
     return {
+        "missing_confirmed_at": suspicion.confirmed_at,
+        "grace_until": suspicion.grace_until,
+        "deadline": suspicion.deadline,
+        "hold_reason": suspicion.hold_reason.value if suspicion.hold_reason else None,
+        "held_since": suspicion.held_since,
+        "answer": suspicion.answer.value if suspicion.answer else None,
+        "answer_seat": suspicion.answer_seat,
+        "answer_generation": suspicion.answer_generation,
+        "put_back": suspicion.put_back,
+    }
+
+
+def columns_of_entry(entry: LedgerEntry) -> dict[str, Any]:
+    """The columns of ``event``."""
+    return {
+        **_columns_of_suspicion(entry.suspicion),
         "person": entry.key.person,
         "session": entry.key.session,
         "slot": entry.key.slot,

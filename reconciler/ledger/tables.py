@@ -152,6 +152,9 @@ event = sa.Table(
     sa.Column("grace_until", Instant),
     sa.Column("deadline", Instant),
     sa.Column("hold_reason", sa.String),
+    sa.Column("held_since", Instant),
+    # The digest with which it was put back once, after its owner deleted what may not be given back.
+    sa.Column("put_back", sa.String),
 )
 
 sighting = sa.Table(

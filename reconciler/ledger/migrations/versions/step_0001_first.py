@@ -150,6 +150,8 @@ event = sa.Table(
     sa.Column("grace_until", sa.BigInteger),
     sa.Column("deadline", sa.BigInteger),
     sa.Column("hold_reason", sa.String),
+    sa.Column("held_since", sa.BigInteger),
+    sa.Column("put_back", sa.String),
 )
 
 sighting = sa.Table(

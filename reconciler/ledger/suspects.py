@@ -1,0 +1,194 @@
+"""Vanished events on their way to a proof: who is in question, how many over the fleet, what was answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from zlib import crc32
+
+import sqlalchemy as sa
+
+from reconciler.errors import ReconcilerError
+from reconciler.ledger.audit import AuditLine, write_audit
+from reconciler.ledger.columns import EPOCH
+from reconciler.ledger.database import Database, upsert
+from reconciler.ledger.leases import prove
+from reconciler.ledger.rows import columns_of_entry
+from reconciler.ledger.tables import event, evidence, hold, person_state
+from reconciler.model import Answer, HoldReason, LedgerEntry, State
+from reconciler.ports import Evidence, Fleet, FleetLimit, Lease
+
+FLEET_GUARD = "fleet"
+_IN_QUESTION = [state.value for state in (State.MISSING, State.HELD, State.UNREGISTERING)]
+_VANISHED = [*_IN_QUESTION, State.UNREGISTERED.value]
+
+
+class Suspects:
+    """The part of the ledger that the confirm pass uses."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def in_question(self, now: datetime, limit: int) -> Sequence[str]:
+        """The people with events that have vanished and are not past, longest missed first."""
+        statement = (
+            sa.select(event.c.person)
+            .where(event.c.state.in_(_IN_QUESTION), event.c.ends > now)
+            .group_by(event.c.person)
+            .order_by(sa.func.min(sa.func.coalesce(event.c.missing_since, EPOCH)), event.c.person)
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return list(connection.scalars(statement))
+
+    def fleet(self, provider: str, since: datetime, now: datetime) -> Fleet:
+        """How many seats are in place at a vendor, and how many vanished since."""
+        with self._database.reading() as connection:
+            return _fleet(connection, provider, since, now)
+
+    def begin_unregistering(
+        self, lease: Lease, person: str, entries: Sequence[LedgerEntry], proof: Evidence, limit: FleetLimit
+    ) -> bool:
+        """Write down the intent and its evidence, if the fleet guard still lets it pass in this very commit.
+
+        False, and nothing written, where too many seats have vanished meanwhile.
+        """
+        with self._database.writing() as connection:
+            prove(connection, lease, person)
+            if not self._database.is_sqlite:
+                # One at a time for each vendor, or two processes could pass the guard side by side.
+                one = crc32(f"fleet {limit.provider}".encode())
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(one)))
+            if not _released(connection, limit.provider) and limit.exceeded_by(
+                _fleet(connection, limit.provider, limit.since, limit.now)
+            ):
+                return False
+            upsert(connection, event, [columns_of_entry(entry) for entry in entries])
+            connection.execute(
+                evidence.insert().values(
+                    at=proof.at,
+                    person=person,
+                    session=proof.session,
+                    seat=proof.seat,
+                    provider=proof.provider,
+                    facts=dict(proof.facts),
+                )
+            )
+            return True
+
+    def evidence(self, person: str, session: str | None = None) -> Sequence[Evidence]:
+        """What proved this person's un-registrations, oldest first."""
+        statement = evidence.select().where(evidence.c.person == person).order_by(evidence.c.id)
+        if session is not None:
+            statement = statement.where(evidence.c.session == session)
+        with self._database.reading() as connection:
+            return [
+                Evidence(row.at, row.person, row.session, row.seat, row.provider, row.facts)
+                for row in connection.execute(statement)
+            ]
+
+    def answer(self, person: str, session: str, given: Answer, who: str, origin: str, now: datetime) -> int:
+        """Record what is to become of a seat in question; how many of its days it concerns.
+
+        Written with a new epoch, so that a turn under way cannot overwrite it. Raises ``ReconcilerError``
+        where nothing is in question, and where it is too late because the seat is just being given back.
+        """
+        with self._database.writing() as connection:
+            _new_epoch(connection, person)
+            rows = connection.execute(
+                event.select().where(event.c.person == person, event.c.session == session).with_for_update()
+            ).all()
+            whose = f"person {person}, session {session}"
+            if any(row.state == State.UNREGISTERING for row in rows):
+                raise ReconcilerError("Too late: the seat is just being given back", whose=whose)
+            open_rows = [row for row in rows if row.state in (State.MISSING, State.HELD)]
+            if not open_rows:
+                raise ReconcilerError("No seat is in question here", whose=whose)
+            for row in open_rows:
+                _write_answer(connection, row, given)
+            line = AuditLine(
+                now, who, origin, f"answered {given}", person=person, detail=f"session {session}"
+            )
+            write_audit(connection, line)
+        return len(open_rows)
+
+    def held_seats(self, reason: HoldReason | None = None) -> Sequence[tuple[str, str, HoldReason]]:
+        """(person, session, reason) of every seat that waits."""
+        statement = (
+            sa.select(event.c.person, event.c.session, event.c.hold_reason)
+            .where(event.c.state == State.HELD.value, event.c.hold_reason.is_not(None))
+            .distinct()
+            .order_by(event.c.person, event.c.session)
+        )
+        if reason is not None:
+            statement = statement.where(event.c.hold_reason == reason.value)
+        with self._database.reading() as connection:
+            return [
+                (row.person, row.session, HoldReason(row.hold_reason))
+                for row in connection.execute(statement)
+            ]
+
+    def release_hold(self, guard: str, subject: str, who: str, now: datetime) -> bool:
+        """An operator lets go what a guard holds; false if it holds nothing."""
+        with self._database.writing() as connection:
+            changed = connection.execute(
+                hold.update().where(hold.c.guard == guard, hold.c.subject == subject).values(released=True)
+            )
+            if changed.rowcount:
+                write_audit(
+                    connection, AuditLine(now, who, "command line", "released", detail=f"{guard} {subject}")
+                )
+            return bool(changed.rowcount)
+
+
+def _fleet(connection: sa.Connection, provider: str, since: datetime, now: datetime) -> Fleet:
+    """Seats (person and session) and people, in place and vanished."""
+    alive = sa.and_(event.c.state == State.LIVE.value, event.c.ends > now)
+    vanished = sa.and_(event.c.state.in_(_VANISHED), event.c.missing_since > since)
+    return Fleet(
+        live=_seats(connection, provider, alive),
+        vanished=_seats(connection, provider, vanished),
+        live_people=_people(connection, provider, alive),
+        vanished_people=_people(connection, provider, vanished),
+    )
+
+
+def _seats(connection: sa.Connection, provider: str, which: sa.ColumnElement[bool]) -> int:
+    seats = (
+        sa.select(event.c.person, event.c.session)
+        .where(event.c.provider == provider, which)
+        .distinct()
+        .subquery()
+    )
+    return connection.scalars(sa.select(sa.func.count()).select_from(seats)).one()
+
+
+def _people(connection: sa.Connection, provider: str, which: sa.ColumnElement[bool]) -> int:
+    people = sa.select(sa.func.count(event.c.person.distinct())).where(event.c.provider == provider, which)
+    return connection.scalars(people).one()
+
+
+def _released(connection: sa.Connection, provider: str) -> bool:
+    found = connection.scalars(
+        sa.select(hold.c.released).where(hold.c.guard == FLEET_GUARD, hold.c.subject == provider)
+    ).one_or_none()
+    return bool(found)
+
+
+def _new_epoch(connection: sa.Connection, person: str) -> None:
+    connection.execute(
+        person_state.update()
+        .where(person_state.c.person == person)
+        .values(lease_epoch=person_state.c.lease_epoch + 1, lease_owner=None, lease_until=None, applied=None)
+    )
+
+
+def _write_answer(connection: sa.Connection, row: sa.Row[Any], given: Answer) -> None:
+    values: Mapping[str, Any] = {
+        "answer": given.value,
+        "answer_seat": row.seat,
+        "answer_generation": row.generation,
+    }
+    here = sa.and_(event.c.person == row.person, event.c.session == row.session, event.c.slot == row.slot)
+    connection.execute(event.update().where(here).values(**values))

@@ -24,17 +24,14 @@ from typing import Any
 from reconciler.errors import ReauthorizationNeeded
 from reconciler.model import Connection
 from reconciler.ports import TokenStore
-from reconciler.providers.microsoft.client import Graph
+from reconciler.providers.microsoft.client import AT_ONCE, PERSON_QUOTAS, PROJECT_QUOTAS, Graph
 from reconciler.providers.microsoft.oauth import REFRESH_TOKEN, AccessTokens, Entra
 from reconciler.providers.microsoft.provider import (
-    PERSON_QUOTAS,
-    PROJECT_QUOTAS,
     MicrosoftCalendar,
     MicrosoftProvider,
-    requests_at_once,
 )
 from reconciler.providers.microsoft.transport import Transport
-from reconciler.providers.throttle import Observer, Throttle
+from reconciler.providers.throttle import AtOnce, Observer, Throttle
 from reconciler.simulators.certificates import Certificates, make_certificates
 from reconciler.simulators.microsoft import MicrosoftSimulator
 from reconciler.simulators.microsoft_directory import DEFAULT_CLIENT_ID, DEFAULT_SECRET
@@ -129,7 +126,7 @@ def a_microsoft(
             throttle=Throttle(
                 "microsoft", PROJECT_QUOTAS, PERSON_QUOTAS, sleep=slept.append, observer=observer
             ),
-            at_once=requests_at_once(),
+            at_once=AtOnce(AT_ONCE),
             url=f"{served.url}/v1.0",
         )
         yield MicrosoftBed(simulator, served.url, entra, graph, store, connection, slept)

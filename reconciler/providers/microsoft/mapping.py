@@ -37,9 +37,7 @@ MARKER = f"String {_SPACE} Name Marker"
 EXPAND = (
     f"singleValueExtendedProperties($filter=id eq '{INSTALLATION}' or id eq '{TOKEN}' or id eq '{MARKER}')"
 )
-SELECT = (
-    "id,subject,body,start,end,isAllDay,isCancelled,location,originalStartTimeZone,transactionId,iCalUId,type"
-)
+SELECT = "id,subject,body,start,end,isAllDay,isCancelled,location,originalStartTimeZone,transactionId,iCalUId"
 
 _UTC = "UTC"
 _UTC_NAMES = frozenset({"UTC", "tzone://Microsoft/Utc"})
@@ -174,13 +172,13 @@ def actual_event(raw: Json, calendar_id: str) -> ActualEvent:
 
     Raises ``VendorNonsense`` where it has no id or etag.
     """
-    event_id, etag = raw.get("id"), raw.get("@odata.etag")
-    if not isinstance(event_id, str) or not isinstance(etag, str):
-        raise VendorNonsense("an event without id or etag")
+    event_id = raw.get("id")
+    if not isinstance(event_id, str):
+        raise VendorNonsense("an event without an id")
     return ActualEvent(
         event_id=event_id,
         calendar_id=calendar_id,
-        etag=etag,
+        etag=etag_of(raw),
         marker=marker_of(raw),
         made_as=raw.get("transactionId"),
         title=raw.get("subject") or "",
@@ -189,6 +187,14 @@ def actual_event(raw: Json, calendar_id: str) -> ActualEvent:
         day=day_of(raw),
         raw=raw,
     )
+
+
+def etag_of(raw: Json) -> str:
+    """What the event's next version will have another of; ``VendorNonsense`` without."""
+    etag = raw.get("@odata.etag")
+    if not isinstance(etag, str):
+        raise VendorNonsense("an event without an etag")
+    return etag
 
 
 def property_of(raw: Json, name: str) -> str | None:

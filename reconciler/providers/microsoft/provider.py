@@ -28,24 +28,9 @@ from reconciler.ports import Capabilities
 from reconciler.providers.microsoft import mapping
 from reconciler.providers.microsoft.client import NAME, Graph, Mailbox, ZoneNotKnown, segment
 from reconciler.providers.microsoft.mapping import Json
-from reconciler.providers.throttle import AtOnce, Quota
-
-PROJECT_QUOTAS = (Quota(130_000, 10),)
-PERSON_QUOTAS = (Quota(10_000, 600),)
-"""Graph's limits: per application, and per application and mailbox
-(https://learn.microsoft.com/graph/throttling-limits)."""
-
-AT_ONCE = 3
-"""Requests in flight for one mailbox. Four are allowed, but at five one in eight was seen to be refused,
-and a connection given up here is given up there a little later."""
 
 _EVENT = {"$select": mapping.SELECT, "$expand": mapping.EXPAND}
 _ID = {"$select": "id"}
-
-
-def requests_at_once() -> AtOnce:
-    """The gate for :class:`~reconciler.providers.microsoft.client.Graph`, one for all mailboxes."""
-    return AtOnce(AT_ONCE)
 
 
 class MicrosoftProvider:
@@ -161,7 +146,7 @@ class MicrosoftCalendar:
             if event is None:
                 raise
         else:
-            event = self._made_now(draft, str(raw.get("id")))
+            event = self._made_now(draft, mapping.actual_event(raw, self._calendar_id).event_id)
         if event.marker == draft.marker:
             return Written(event.event_id, event.calendar_id, event.etag)
         # Accounts of consumers lose extended properties on creation; an earlier attempt had earlier content.
@@ -187,7 +172,7 @@ class MicrosoftCalendar:
         etag, body = known.etag, {}
         if not etag or known.block is None or folded(known.block) != folded(draft.content.block):
             raw = self._as_known(known)
-            etag, body = str(raw.get("@odata.etag")), {"body": mapping.body_with(draft, raw)}
+            etag, body = mapping.etag_of(raw), {"body": mapping.body_with(draft, raw)}
 
         def patch(in_utc: bool) -> Json:
             changes = {**mapping.changed_event(draft, known, in_utc=in_utc), **body}
@@ -201,7 +186,7 @@ class MicrosoftCalendar:
         raw = self._mailbox.get("get", _event(known.event_id), {"$select": "body,isCancelled"}, body="html")
         if raw.get("isCancelled"):
             raise EventGone("the event is cancelled")
-        if known.etag and raw.get("@odata.etag") != known.etag:
+        if known.etag and mapping.etag_of(raw) != known.etag:
             raise EventChanged("the event has another etag than the one known")
         return raw
 

@@ -203,6 +203,15 @@ def test_a_page_that_is_not_graphs_is_nonsense(bed: MicrosoftBed, content: dict[
         calendar.listing(SINCE)
 
 
+@pytest.mark.parametrize("answer", [{}, {"id": "event"}, {"@odata.etag": "x"}, []], ids=str)
+def test_an_answer_to_a_create_that_names_no_event_is_nonsense_and_no_used_id(
+    bed: MicrosoftBed, answer: Any
+) -> None:
+    calendar = calendar_behind(bed, ScriptedTransport((201, {}, json.dumps(answer))))
+    with pytest.raises(VendorNonsense):
+        calendar.create(a_draft())
+
+
 def test_pages_that_go_round_in_a_circle_end(bed: MicrosoftBed) -> None:
     page = json.dumps({"value": [], "@odata.nextLink": "https://graph.microsoft.com/v1.0/next"})
     calendar = calendar_behind(bed, ScriptedTransport(*[(200, {}, page)] * 5))

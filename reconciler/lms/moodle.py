@@ -60,6 +60,8 @@ _SETTINGS = ("siteidentifier", "timezone", "forcetimezone", "siteguest")
 
 @dataclass(frozen=True, slots=True)
 class _Options:
+    """What the operator says about the site; see :class:`MoodleLms`."""
+
     site_url: str | None
     time_zone: str | None
     location_fields: tuple[str, ...]
@@ -68,6 +70,8 @@ class _Options:
 
 @dataclass(frozen=True, slots=True)
 class _Site:
+    """What the site says of itself: the one account, the roles of trainers, the guest's user id."""
+
     account: Account
     trainer_roles: tuple[int, ...]
     guest: int
@@ -136,6 +140,8 @@ def _zone_set(config: Mapping[str, str]) -> str:
 
 
 class _MoodleReading(Reading):
+    """One snapshot of a Moodle site."""
+
     def __init__(
         self, connection: Connection, queries: MoodleQueries, options: _Options, site: _Site
     ) -> None:

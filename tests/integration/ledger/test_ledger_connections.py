@@ -147,7 +147,8 @@ def test_a_baseline_releases_what_proves_nothing_and_applies_nothing(ledger: Sql
     ledger.save(lease, "7", [entry(session=state.value, state=state, missing_since=NOW) for state in State])
     ledger.finish(lease, "7", PersonResult("digest", None), NOW)
     with ledger.database.writing() as transaction:
-        transaction.execute(event.update().values(answer="keep", grace_until=NOW, hold_reason="some-days"))
+        asked_for = event.update().where(event.c.person == "7")
+        transaction.execute(asked_for.values(answer="keep", grace_until=NOW, hold_reason="some-days"))
     ledger.begin_baseline(lease, connection, NOW + HOUR)
     after = {State(each.key.session): each for each in ledger.entries(["7"])["7"]}
     released = {State.PENDING, State.LIVE, State.MISSING, State.HELD}

@@ -13,8 +13,18 @@ import sqlalchemy as sa
 from reconciler.errors import StateUnreadable
 from reconciler.ledger.database import open_database
 from reconciler.ledger.store import SqlLedger
-from reconciler.ledger.tables import event
-from reconciler.model import AccountSwitches, ConnectionState, LedgerEntry, Mode, Refusal, Role, State
+from reconciler.model import (
+    AccountSwitches,
+    Answer,
+    ConnectionState,
+    HoldReason,
+    LedgerEntry,
+    Mode,
+    Refusal,
+    Role,
+    State,
+    Suspicion,
+)
 from reconciler.ports import Hold, Occurrence, PersonResult, Run
 from tests.support.entries import HOUR, NOW, entry, grant
 
@@ -70,14 +80,21 @@ def test_an_errors_text_with_nul_and_surrogates_does_not_keep_the_row_from_being
     assert len(back.last_error or "") == 2000
 
 
-def test_saving_keeps_what_an_entry_does_not_know(ledger: SqlLedger) -> None:
-    _save(ledger, entry())
-    with ledger.database.writing() as connection:
-        connection.execute(event.update().values(answer="keep", answer_seat="seat-1", deadline=NOW))
-    _save(ledger, entry(etag='"2"'))
-    with ledger.database.reading() as connection:
-        row = connection.execute(sa.select(event.c.answer, event.c.deadline, event.c.etag)).one()
-    assert tuple(row) == ("keep", NOW, '"2"')
+def test_a_row_keeps_its_whole_suspicion(ledger: SqlLedger) -> None:
+    suspicion = Suspicion(
+        confirmed_at=NOW,
+        grace_until=NOW + timedelta(minutes=30),
+        deadline=NOW + timedelta(minutes=31),
+        hold_reason=HoldReason.SOME_DAYS,
+        held_since=NOW,
+        answer=Answer.KEEP,
+        answer_seat="seat-1",
+        answer_generation=2,
+        put_back="a.b.c",
+    )
+    row = entry(state=State.HELD, missing_since=NOW, suspicion=suspicion)
+    _save(ledger, row)
+    assert ledger.entries(["7"])["7"] == [row]
 
 
 def test_people_and_connections_come_in_the_order_of_code_points(ledger: SqlLedger) -> None:

@@ -14,7 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from reconciler.errors import ConfigurationError, StateUnreadable
-from reconciler.ledger.database import open_database
+from reconciler.ledger.database import _turn_on_write_ahead_log, open_database
 from reconciler.ledger.store import open_ledger
 from reconciler.ledger.tables import metadata
 from reconciler.ledger.upgrade import upgrade
@@ -105,6 +105,24 @@ def _upgrade(url: str) -> str | None:
     before, _ = upgrade(database)
     database.close()
     return before
+
+
+def test_a_new_sqlite_file_that_somebody_else_is_opening_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "state.db"
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    refused: list[object] = []
+
+    def let_go(attempt: object) -> None:
+        refused.append(attempt)
+        other.rollback()
+
+    monkeypatch.setattr(_turn_on_write_ahead_log.retry, "before_sleep", let_go)
+    upgrade(open_database(f"sqlite:///{file}"))
+    assert len(refused) == 1
+    other.close()
 
 
 def test_a_sqlite_file_is_its_owners_alone(tmp_path: Path) -> None:

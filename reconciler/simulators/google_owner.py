@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from html import escape
 from threading import RLock
@@ -14,6 +15,7 @@ from reconciler.simulators.google_times import parse_moment
 from reconciler.simulators.wire import SimClock
 
 Resource = dict[str, Any]
+_HTML = re.compile(r"</?(a|b|br|div|i|li|ol|p|span|u|ul)\b[^<>]*>|&(amp|lt|gt|nbsp|#\d+);", re.IGNORECASE)
 
 
 class Owner:
@@ -152,4 +154,6 @@ class Owner:
 
 
 def _as_html(text: str) -> str:
-    return escape(text, quote=False).replace("\n", "<br>")
+    """A description "can contain HTML" (discovery document): what is HTML already is not escaped again."""
+    html = text if _HTML.search(text) else escape(text, quote=False)
+    return html.replace("\n", "<br>")

@@ -73,6 +73,12 @@ def test_an_owners_edit_turns_the_description_into_html(google: Google) -> None:
     assert (after["summary"], after["colorId"], after["attendees"]) == ("Mine", "4", guests)
 
 
+def test_a_description_that_is_html_already_is_not_escaped_again(google: Google) -> None:
+    html = "Bring <b>boots</b> &amp; gloves<br>Room &lt;1&gt;"
+    _act(google, "edit", event_id="abcde", as_html=True, description=html)
+    assert google.call("GET", "abcde").json()["description"] == html
+
+
 def test_an_owner_drags_an_event_to_another_time(google: Google) -> None:
     _act(google, "shift", event_id="abcde", minutes=30)
     after = google.call("GET", "abcde").json()

@@ -219,17 +219,24 @@ def _item(quota: Quota, share: float) -> RateLimitItem:
     return RateLimitItemPerSecond(max(1, int(quota.units * share)), quota.seconds)
 
 
-def repeating(*, unknown_fate: bool, attempts: int = 3, sleep: Sleep = time.sleep) -> Retrying:
+def repeating(
+    *,
+    unknown_fate: bool,
+    passing: tuple[type[Exception], ...] = (),
+    attempts: int = 3,
+    sleep: Sleep = time.sleep,
+) -> Retrying:
     """How often a call is sent again: ``for attempt in repeating(...): with attempt: ...``
 
     After a refusal that asks for a short wait: always, it had no effect (the throttle does the waiting).
-    After no usable answer: only with ``unknown_fate``, which is for reads. The last error is raised as it is.
+    After no usable answer: only with ``unknown_fate``, which is for reads. ``passing`` are further errors
+    that may pass by themselves. The last error is raised as it is.
     """
 
     def worth_it(error: BaseException) -> bool:
         if isinstance(error, Throttled):
             return error.retry_after <= SHORT
-        return unknown_fate and isinstance(error, VendorUnavailable)
+        return isinstance(error, passing) or (unknown_fate and isinstance(error, VendorUnavailable))
 
     back_off = wait_exponential_jitter(multiplier=0.5, max=8, jitter=0.5)
 

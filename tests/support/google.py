@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
+
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Request, Response
 
 from reconciler.errors import ReauthorizationNeeded
 from reconciler.model import ActualEvent, Connection, ConnectionState, Draft
@@ -92,6 +96,7 @@ class Google:
             client_id=CLIENT.id,
             client_secret=client_secret,
             token_uri=f"{url}/token",
+            observer=self.observer,
         )
         self.throttle = Throttle(
             "google",
@@ -148,6 +153,19 @@ def a_draft_of(session: str = "s1", title: str = "Safety basics", generation: in
 def from_ledger(event: ActualEvent, **changes: Any) -> ActualEvent:
     """What the ledger alone knows of an event."""
     return replace(event, raw=None, block=None, **changes)
+
+
+@contextmanager
+def serving(answer: Callable[[Request], Response]) -> Iterator[str]:
+    """Something else that listens where Google should; its address."""
+    server = make_server("127.0.0.1", 0, Request.application(answer), threaded=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @contextmanager

@@ -133,14 +133,16 @@ class Client:
     def read(
         self, connection: Connection, operation: str, about: About, request: HttpRequest
     ) -> dict[str, Any]:
-        """Send what changes nothing, again where no usable answer came."""
-        return self._send(_Ask(connection, operation, about, request), unknown_fate=True)
+        """Send what changes nothing, again where no usable answer came, or an event is not found: a fresh
+        one may not have reached all of Google yet (guide "Handle API errors", 404)."""
+        ask = _Ask(connection, operation, about, request)
+        return self._send(ask, unknown_fate=True, passing=(NotFound,))
 
     def write(
         self, connection: Connection, operation: str, about: About, request: HttpRequest
     ) -> dict[str, Any]:
         """Send what changes something: never again in this cycle once its fate is unknown."""
-        return self._send(_Ask(connection, operation, about, request), unknown_fate=False)
+        return self._send(_Ask(connection, operation, about, request))
 
     def pages(
         self, connection: Connection, operation: str, method: Any, kind: str, **arguments: Any
@@ -161,8 +163,12 @@ class Client:
             if token in seen or len(seen) > _MOST_PAGES:
                 raise VendorNonsense(f"Google's pages of {operation} do not end")
 
-    def _send(self, ask: _Ask, *, unknown_fate: bool) -> dict[str, Any]:
-        again = repeating(unknown_fate=unknown_fate, attempts=self._attempts, sleep=self._throttle.sleep)
+    def _send(
+        self, ask: _Ask, *, unknown_fate: bool = False, passing: tuple[type[Exception], ...] = ()
+    ) -> dict[str, Any]:
+        again = repeating(
+            unknown_fate=unknown_fate, passing=passing, attempts=self._attempts, sleep=self._throttle.sleep
+        )
         return again(self._authorized, ask)
 
     def _authorized(self, ask: _Ask) -> dict[str, Any]:

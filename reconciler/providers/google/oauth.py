@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from reconciler.errors import ReauthorizationNeeded, VendorNonsense, VendorUnava
 from reconciler.model import Connection
 from reconciler.ports import TokenStore
 from reconciler.providers.google.transport import Transport
+from reconciler.providers.throttle import Observer, Unobserved
 
 TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address, not a secret
 
@@ -51,8 +53,10 @@ class AccessTokens:
         client_id: str,
         client_secret: str,
         token_uri: str = TOKEN_URI,
+        observer: Observer | None = None,
     ) -> None:
         self._store = store
+        self._observer: Observer = observer or Unobserved()
         self._request = _TokenRequest(transport)
         self._client_id = client_id
         self._client_secret = client_secret
@@ -74,7 +78,7 @@ class AccessTokens:
         with grant.lock:
             good = grant.token and grant.token != rejected and datetime.now(UTC) < grant.expires
             if not good:
-                grant.token, grant.expires = self._refreshed(connection)
+                grant.token, grant.expires = self._observed(connection)
             return grant.token
 
     def _grant(self, connection: Connection) -> _Grant:
@@ -85,6 +89,16 @@ class AccessTokens:
             while len(self._grants) > _REMEMBERED:
                 self._grants.popitem(last=False)
         return grant
+
+    def _observed(self, connection: Connection) -> tuple[str, datetime]:
+        started, outcome = time.monotonic(), "ok"
+        try:
+            return self._refreshed(connection)
+        except Exception as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            self._observer.request("google", "token", outcome, time.monotonic() - started)
 
     def _refreshed(self, connection: Connection) -> tuple[str, datetime]:
         whose = f"connection {connection.id}"

@@ -16,7 +16,7 @@ import threading
 import urllib.request
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import unquote, urlsplit
 
 import httplib2
@@ -36,7 +36,8 @@ _NONSENSE = (
 class Transport:
     """Sends requests; to be shared by all threads.
 
-    ``proxy`` is a URL (``http://user:password@host:port``); without it the environment's is used.
+    ``proxy`` is a URL (``http://user:password@host:port``), empty for none; where it is ``None`` the
+    environment decides.
     ``ca_file`` replaces the usual authorities, whatever the environment says. ``timeout`` is in seconds
     and concerns connecting and each wait for bytes; ``max_body_bytes`` an answer, unpacked.
     """
@@ -107,36 +108,44 @@ def _connections(context: ssl.SSLContext, proxy: str | None, limit: int) -> dict
         response_class = Answer
 
         def __init__(self, authority: str, timeout: float, proxy_info: object = None) -> None:
-            through, headers = _proxy("http", authority, proxy)
-            super().__init__(through or authority, timeout=timeout)
-            if through:
-                self.set_tunnel(authority, headers=headers)
+            through = _proxy("http", authority, proxy)
+            super().__init__(through.host or authority, through.port, timeout=timeout)
+            if through.host:
+                self.set_tunnel(authority, headers=through.headers)
 
     class Secure(http.client.HTTPSConnection):
         response_class = Answer
 
         def __init__(self, authority: str, timeout: float, proxy_info: object = None) -> None:
-            through, headers = _proxy("https", authority, proxy)
-            super().__init__(through or authority, timeout=timeout, context=context)
-            if through:
-                self.set_tunnel(authority, headers=headers)
+            through = _proxy("https", authority, proxy)
+            super().__init__(through.host or authority, through.port, timeout=timeout, context=context)
+            if through.host:
+                self.set_tunnel(authority, headers=through.headers)
 
     return {"http": Plain, "https": Secure}
 
 
-def _proxy(scheme: str, authority: str, configured: str | None) -> tuple[str | None, dict[str, str]]:
-    """The proxy's host and port for this destination, if any, and the headers it wants."""
+class _Proxy(NamedTuple):
+    """Where a connection is to be made instead, and with which headers."""
+
+    host: str | None = None
+    port: int | None = None
+    headers: Mapping[str, str] = {}
+
+
+def _proxy(scheme: str, authority: str, configured: str | None) -> _Proxy:
+    """The proxy for this destination, if any."""
     url = configured
     if url is None and not urllib.request.proxy_bypass(authority):
         url = urllib.request.getproxies().get(scheme)
     if not url:
-        return None, {}
+        return _Proxy()
     parts = urlsplit(url if "://" in url else f"http://{url}")
     headers: dict[str, str] = {}
     if parts.username:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         headers["Proxy-Authorization"] = "Basic " + b64encode(login.encode()).decode()
-    return f"{parts.hostname}:{parts.port or 8080}", headers
+    return _Proxy(parts.hostname, parts.port or 8080, headers)
 
 
 class Bearer:

@@ -200,9 +200,19 @@ def test_hostile_text_is_shown_as_written(google: Google) -> None:
     google.calendar.create(draft)
     (event,) = google.calendar.listing(NOW).events
     assert not differences(draft.content, draft.day, event)
-    google.sim.owner.edit(ANA, event.event_id, colorId="3")
+    google.sim.owner.edit(ANA, event.event_id, as_html=True, colorId="3")
     (event,) = google.calendar.listing(NOW).events
     assert not differences(draft.content, draft.day, event)
+
+
+def test_an_event_that_its_owner_lets_repeat_stays_one_event_that_repeats(google: Google) -> None:
+    written = google.calendar.create(a_draft_of())
+    google.sim.owner.make_recurring(ANA, written.event_id)
+    (event,) = google.calendar.listing(NOW).events
+    assert not differences(a_draft_of().content, a_draft_of().day, event)
+    google.calendar.update(a_draft_of(title="New", day=LATER), event)
+    assert google.stored(written.event_id)["recurrence"] == ["RRULE:FREQ=WEEKLY;COUNT=4"]
+    assert len(google.calendar.listing(NOW).events) == 1
 
 
 # Listing ------------------------------------------------------------------------------------------

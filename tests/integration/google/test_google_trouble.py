@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
 from reconciler.errors import (
@@ -31,7 +28,7 @@ from reconciler.simulators.google import GoogleSimulator
 from reconciler.simulators.google_quota import QuotaLimits
 from reconciler.simulators.wire import Fault
 from tests.support.builders import NOW
-from tests.support.google import ANA, BEN, CALENDARS, EVENTS, Google, a_draft_of, running
+from tests.support.google import ANA, BEN, CALENDARS, EVENTS, Google, a_draft_of, running, serving
 
 FOR_EVER = -1
 
@@ -123,6 +120,11 @@ def test_a_read_is_sent_again(known: Known, operation: str) -> None:
     assert getattr(known, operation)() is not None
 
 
+def test_an_event_that_is_not_found_at_first_may_only_be_fresh(known: Known) -> None:
+    known.google.sim.faults.add(Fault("status", "get", status=404))
+    assert known.get() is not None
+
+
 @pytest.mark.parametrize("operation", READS)
 def test_a_read_is_not_sent_again_for_ever(known: Known, operation: str) -> None:
     known.google.sim.faults.add(Fault("status", status=500, times=FOR_EVER))
@@ -177,19 +179,6 @@ ANSWERS: list[tuple[str, int, str, str]] = [
         '{"kind": "calendar#events", "items": [], "nextPageToken": "again"}',
     ),
 ]
-
-
-@contextmanager
-def serving(answer: Callable[[Request], Response]) -> Iterator[str]:
-    """Something else that listens where Google should."""
-    server = make_server("127.0.0.1", 0, Request.application(answer), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.mark.parametrize(
@@ -434,9 +423,13 @@ def test_every_request_is_told_to_the_observer_with_its_outcome(known: Known) ->
     known.list()
     known.update()
     fails(known, "update")
+    known.google.sim.grants.expire_access_tokens()
+    known.list()
     assert known.google.observer.outcomes == {
+        ("list", "Unauthorized"): 1,
+        ("token", "ok"): 1,
         ("list", "VendorUnavailable"): 1,
-        ("list", "ok"): 1,
+        ("list", "ok"): 2,
         ("update", "ok"): 1,
         ("update", "EventChanged"): 1,
     }

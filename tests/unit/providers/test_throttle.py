@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reconciler.errors import EventRefused, Throttled, VendorUnavailable
+from reconciler.errors import EventGone, EventRefused, Throttled, VendorUnavailable
 from reconciler.providers.throttle import SHORT, Quota, Throttle, repeating, seconds_of
 
 
@@ -182,7 +182,7 @@ def test_threads_together_stay_under_the_quota() -> None:
     assert len(admitted) == 50
 
 
-def tries(error: Exception, *, unknown_fate: bool) -> int:
+def tries(error: Exception, *, unknown_fate: bool, passing: tuple[type[Exception], ...] = ()) -> int:
     count = 0
 
     def call() -> None:
@@ -191,7 +191,7 @@ def tries(error: Exception, *, unknown_fate: bool) -> int:
         raise error
 
     with pytest.raises(type(error)):
-        repeating(unknown_fate=unknown_fate, attempts=3, sleep=lambda seconds: None)(call)
+        repeating(unknown_fate=unknown_fate, passing=passing, sleep=lambda seconds: None)(call)
     return count
 
 
@@ -208,6 +208,10 @@ def test_a_refusal_is_repeated_where_the_wait_is_short() -> None:
 
 def test_no_other_error_is_repeated() -> None:
     assert tries(EventRefused("400"), unknown_fate=True) == 1
+
+
+def test_an_error_that_may_pass_is_repeated() -> None:
+    assert tries(EventGone("404"), unknown_fate=False, passing=(EventGone,)) == 3
 
 
 def test_repeated_reads_are_spread_out() -> None:

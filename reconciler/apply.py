@@ -37,6 +37,7 @@ from reconciler.model import (
     Marker,
     Role,
     State,
+    Suspicion,
     Written,
 )
 from reconciler.ports import Calendar, Clock, Lease, Ledger, Occurrence
@@ -288,6 +289,7 @@ class Hand:
             starts=event.day.start_instant,
             ends=event.day.end_instant,
             doomed=entry.doomed if entry else (),
+            suspicion=_what_stays(event, entry),
         )
 
     def _intended(self, change: Create, generation: int) -> LedgerEntry:
@@ -378,6 +380,13 @@ def _from_ledger(change: Update) -> ActualEvent:
         block=None if Field.BLOCK in change.differs else change.event.content.block,
         day=None,
     )
+
+
+def _what_stays(event: DesiredEvent, entry: LedgerEntry | None) -> Suspicion:
+    """Of a suspicion, once its event is there again: only that it was put back once, for this seat."""
+    if entry is None or entry.seat != event.seat:
+        return Suspicion()
+    return Suspicion(put_back=entry.suspicion.put_back)
 
 
 def _list(fields: frozenset[Field]) -> str:

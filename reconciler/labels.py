@@ -136,3 +136,4 @@ class Guard(StrEnum):
     """The rails that hold changes back."""
 
     VANISHED_SESSIONS = "vanished-sessions"
+    FLEET = "fleet"

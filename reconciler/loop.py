@@ -14,10 +14,12 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
+from reconciler.confirm import Court, confirm
+from reconciler.diff.confirm import ConfirmPolicy
 from reconciler.diff.guards import DeleteGuard, Vanished, too_many_vanished
 from reconciler.errors import CycleError, LmsUnreadable
 from reconciler.model import AccountSwitches, ConnectionState, Mode, PersonState
-from reconciler.ports import Dispatcher, Due, Glance, Hold, Run, Scan
+from reconciler.ports import Dispatcher, Due, FleetLimit, Glance, Hold, Notices, Registrar, Run, Scan
 from reconciler.tally import Pending, Tally
 from reconciler.turn import Order, World, mode_of, reconcile
 
@@ -28,6 +30,25 @@ BATCH = 50
 MOST_AUDITS = 5_000
 """Calendars looked at in one audit cycle at most; the rest are due again in the next."""
 VANISHED_GUARD = "vanished-sessions"
+FLEET_GUARD = "fleet"
+MOST_HEARINGS = 2_000
+"""People whose vanished events are heard in one confirm cycle at most, the longest missed first."""
+
+
+@dataclass(frozen=True)
+class Confirming:
+    """How seats are given back: by which way, after which proof. ``fleet_seats`` and ``fleet_share`` within
+    ``fleet_within`` are the fleet guard's limit for each vendor."""
+
+    registrar: Registrar
+    notices: Notices
+    policy: ConfirmPolicy
+    fleet_seats: int = 5
+    fleet_share: float = 0.01
+    fleet_within: timedelta = timedelta(hours=1)
+
+    def limit(self, provider: str, now: datetime) -> FleetLimit:
+        return FleetLimit(provider, now - self.fleet_within, now, self.fleet_seats, self.fleet_share)
 
 
 @dataclass(frozen=True)
@@ -38,6 +59,7 @@ class Loop:
     dispatcher: Dispatcher
     first_switches: Callable[[str], AccountSwitches]
     guard: DeleteGuard = field(default_factory=DeleteGuard)
+    confirming: Confirming | None = None
     progress: Callable[[int], None] | None = None
     pending: Pending = field(default_factory=Pending)
 
@@ -48,6 +70,10 @@ class Loop:
     def audit(self) -> Run:
         """Look at the calendars whose time has come. Raises nothing but the unforeseen."""
         return self._cycle("audit", self._audit)
+
+    def confirm(self) -> Run:
+        """Hear the events that have vanished, and give back the seats whose proof is complete."""
+        return self._cycle("confirm", self._confirm)
 
     def _cycle(self, name: str, work: Callable[[datetime, Tally], None]) -> Run:
         started, tally = self.world.clock(), Tally()
@@ -71,7 +97,9 @@ class Loop:
         ledger, metrics = self.world.ledger, self.world.metrics
         metrics.events(ledger.counts())
         metrics.connections(ledger.connection_counts())
-        metrics.guard_holds(VANISHED_GUARD, sum(hold.count for hold in ledger.holds() if not hold.released))
+        holds = [hold for hold in ledger.holds() if not hold.released]
+        for guard in (VANISHED_GUARD, FLEET_GUARD):
+            metrics.guard_holds(guard, sum(hold.count for hold in holds if hold.guard == guard))
         for provider in self.world.providers:
             metrics.oldest_pending(provider, self.pending.oldest(provider, now))
 
@@ -106,9 +134,50 @@ class Loop:
         chosen = Chosen(self.world, switches, now)
         states = self.world.ledger.due(now, MOST_AUDITS)
         due = [Due(state.person) for state in states if chosen.workable(state) and not chosen.resting(state)]
-        held = frozenset(hold.subject for hold in self.world.ledger.holds() if not hold.released)
+        held = self._held_accounts()
         tally.counts["people"] = len(due)
         self._reconcile(Order(now, lms_window(now), True, switches, held), due, tally)
+
+    def _confirm(self, now: datetime, tally: Tally) -> None:
+        confirming = self.confirming
+        people = self.world.ledger.in_question(now, MOST_HEARINGS) if confirming else []
+        tally.counts["people"] = len(people)
+        if confirming is None or not people:
+            return
+        limits = {provider: confirming.limit(provider, now) for provider in self.world.providers}
+        court = Court(
+            registrar=confirming.registrar,
+            notices=confirming.notices,
+            policy=confirming.policy,
+            limits=limits,
+            fleet_held=frozenset(name for name, limit in limits.items() if self._fleet_held(limit, now)),
+        )
+        switches = self.world.ledger.switches()
+        order = Order(now, lms_window(now), True, switches)
+
+        def hear(batch: Sequence[Due]) -> None:
+            tally.add(confirm(self.world, order, court, [one.person for one in batch]))
+
+        self.dispatcher.run(batches([Due(person) for person in people]), hear)
+        tally.record(self.world.metrics, looked=False)
+
+    def _fleet_held(self, limit: FleetLimit, now: datetime) -> bool:
+        """Whether too many seats have vanished at this vendor; recorded as a hold that an operator ends."""
+        ledger = self.world.ledger
+        known = {hold.subject: hold for hold in ledger.holds() if hold.guard == FLEET_GUARD}
+        hold = known.get(limit.provider)
+        fleet = ledger.fleet(limit.provider, limit.since, now)
+        if not limit.exceeded_by(fleet):
+            if hold is None or not hold.released:
+                return hold is not None
+            ledger.end_hold(FLEET_GUARD, limit.provider, "released, and no more vanish", now)
+            return False
+        if hold is None:
+            self.world.metrics.guard_triggered(FLEET_GUARD)
+            why = f"{fleet.vanished} of {fleet.vanished + fleet.live} seats vanished within the hour"
+            ledger.hold(Hold(FLEET_GUARD, limit.provider, why, now, fleet.vanished))
+            return True
+        return not hold.released
 
     def _switches(self, scan: Scan, now: datetime) -> Mapping[str, AccountSwitches]:
         """The switches of every account; one seen for the first time gets its first values."""
@@ -146,7 +215,11 @@ class Loop:
             tally.held += 1
             if vanished.account not in held_before:
                 self.world.metrics.guard_triggered(VANISHED_GUARD)
-        return frozenset(hold.subject for hold in ledger.holds() if not hold.released)
+        return self._held_accounts()
+
+    def _held_accounts(self) -> frozenset[str]:
+        holds = self.world.ledger.holds()
+        return frozenset(one.subject for one in holds if one.guard == VANISHED_GUARD and not one.released)
 
 
 def lms_window(now: datetime) -> datetime:

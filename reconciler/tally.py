@@ -36,6 +36,7 @@ class Tally:
     def _count(self, report: TurnReport) -> None:
         self.counts[report.outcome] += 1
         self.held += bool(report.held)
+        self.counts.update(report.notes)
         for done in report.done:
             self.counts[f"{done.change} {done.result}"] += 1
             if report.provider:

@@ -150,6 +150,7 @@ class TurnReport:
     planned: Plan | None = None
     held: int = 0
     error: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def reconcile(world: World, order: Order, due: Sequence[Due]) -> list[TurnReport]:
@@ -207,12 +208,8 @@ class Turn:
             report = self._maintain(connection, entries)
             self.order.weather.success(connection.provider)
             return report
-        except CycleError:
-            raise
-        except LeaseLost as lost:
-            return self._report(connection, "taken", lost)
         except Exception as problem:
-            return self._contain(connection, problem)
+            return self.contain(connection, problem)
 
     # The good case --------------------------------------------------------------------------------
 
@@ -299,7 +296,12 @@ class Turn:
 
     # The bad cases --------------------------------------------------------------------------------
 
-    def _contain(self, connection: Connection, problem: Exception) -> TurnReport:
+    def contain(self, connection: Connection, problem: Exception) -> TurnReport:
+        """What follows from a failure: it stops no more than it must. Raises what ends the cycle."""
+        if isinstance(problem, CycleError):
+            raise problem
+        if isinstance(problem, LeaseLost):
+            return self._report(connection, "taken", problem)
         now, ledger = self.order.now, self.world.ledger
         retry_at: datetime | None = self._back_off()
         attempts, outcome = self._attempts(), "failed"
@@ -321,7 +323,7 @@ class Turn:
                 pass
             case _:
                 outcome = "exception"
-                log.exception("unforeseen, contained: person %s, this cycle only", self.person)
+                log.error("unforeseen, contained: person %s, this cycle", self.person, exc_info=problem)
         audit = self.state.next_audit if self.state else None
         try:
             self._finish(None, audit, attempts, retry_at, str(problem)[:500])

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from reconciler.diff.changes import Cause
 from reconciler.diff.fields import content_of, digest_of, removal_of
 from reconciler.model import (
     ActualEvent,
@@ -233,16 +232,16 @@ class Bench:
         """All of ``absent`` was asked for and is not there, or waits for the end of its grace."""
         answers = {entry.answer for entry in absent}
         if Answer.KEEP in answers:
-            yield from self._put_back(registration, absent, "its owner keeps the seat", final=False)
+            yield from self.put_back(registration, absent, "its owner keeps the seat", final=False)
         elif any(self._held_too_long(entry) for entry in absent) and Answer.GIVE_BACK not in answers:
-            yield from self._put_back(registration, absent, "asked, and not answered in time", final=False)
+            yield from self.put_back(registration, absent, "asked, and not answered in time", final=False)
         elif (why := self._may_not(registration)) is not None:
             yield from self._back_or_dismissed(registration, absent, why)
         elif self._begun(registration):
             for entry in absent:
                 yield Dismiss(entry, "the session had begun when it was deleted")
         elif self.policy.mode is UnregisterMode.REPORT:
-            yield from self._put_back(
+            yield from self.put_back(
                 registration, absent, "recorded only (unregister.mode: report)", final=False
             )
         else:
@@ -313,7 +312,7 @@ class Bench:
         if reason is HoldReason.SOME_DAYS and self.now - since < self.policy.grace_for(starts, self.now):
             return
         if reason is HoldReason.SOME_DAYS and self.policy.multi_day is MultiDay.ALL:
-            yield from self._put_back(registration, absent, "only some days were deleted", final=False)
+            yield from self.put_back(registration, absent, "only some days were deleted", final=False)
             return
         yield HoldSeat(session, tuple(absent), reason)
 
@@ -324,11 +323,12 @@ class Bench:
             if entry.suspicion.put_back == str(entry.digest):
                 yield Dismiss(entry, f"put back once and deleted again: {why}")
             else:
-                yield from self._put_back(registration, [entry], why, final=True)
+                yield from self.put_back(registration, [entry], why, final=True)
 
-    def _put_back(
+    def put_back(
         self, registration: Registration, absent: Sequence[LedgerEntry], why: str, final: bool
-    ) -> Iterator[Judgement]:
+    ) -> Iterator[PutBack]:
+        """The events of these rows, made again as they should be now."""
         removal = removal_of(registration, self.gives_back)
         session = registration.session
         by_start = {day.start_instant: day for day in session.days}
@@ -361,7 +361,3 @@ class Bench:
                 guarded.update(together)
                 guarded.add(session)
         return frozenset(guarded)
-
-
-CAUSE = Cause.REPAIR
-"""Why a put-back event is written, for the metrics."""

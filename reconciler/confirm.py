@@ -1,0 +1,387 @@
+"""The confirm pass: from a suspicion to a proof, and from a proof to the seat given back in the LMS.
+
+Each step is written down before the next: grace begun, intent with its evidence and deadline, the LMS's
+answer. A crash between any two changes nothing about the outcome.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from reconciler.apply import Hand
+from reconciler.diff.changes import Cause, Create
+from reconciler.diff.confirm import (
+    BeginGrace,
+    Bench,
+    ConfirmPolicy,
+    Dismiss,
+    HoldSeat,
+    Judgement,
+    LivesOn,
+    PutBack,
+    Sought,
+    Unregister,
+)
+from reconciler.diff.fields import token_of
+from reconciler.errors import LmsUnreadable
+from reconciler.evidence import evidence_for, request_for, request_of
+from reconciler.model import (
+    Connection,
+    ConnectionState,
+    Desired,
+    EventKey,
+    HoldReason,
+    LedgerEntry,
+    Mode,
+    State,
+    Suspicion,
+)
+from reconciler.ports import (
+    Calendar,
+    FleetLimit,
+    Lease,
+    Notice,
+    NoticeKind,
+    Notices,
+    Occurrence,
+    Registrar,
+    RegistrarAnswer,
+    RegistrarOutcome,
+)
+from reconciler.turn import LEASE_SECONDS, LISTING_MARGIN, Order, Turn, TurnReport, World, mode_of, same_human
+
+log = logging.getLogger(__name__)
+
+PROOF_SECONDS = 60
+"""From the start of a proof to the last instant at which the LMS may be written, by the LMS's clock."""
+
+
+@dataclass(frozen=True)
+class Court:
+    """What a confirmation needs beyond a turn's world. ``fleet`` is per vendor: the limit, and whether it
+    is exceeded and not released by an operator."""
+
+    registrar: Registrar
+    notices: Notices
+    policy: ConfirmPolicy
+    limits: Mapping[str, FleetLimit]
+    fleet_held: frozenset[str]
+
+
+class Silence:
+    """Notices where there is no way to tell anybody."""
+
+    def tell(self, notice: Notice) -> None:
+        """Only the log knows, by ids."""
+        log.info(
+            "notice %s for person %s, session %s: %s", notice.kind, notice.person, notice.session, notice.why
+        )
+
+
+def confirm(world: World, order: Order, court: Court, people: Sequence[str]) -> list[TurnReport]:
+    """Hear the vanished events of these people; raises only what ends the cycle (``CycleError``)."""
+    lease = world.ledger.lease(people, world.owner, LEASE_SECONDS)
+    try:
+        mine = [person for person in people if person in lease]
+        desired = world.lms.read(mine, order.lms_since)
+        entries = world.ledger.entries(mine)
+        states = world.ledger.states(mine)
+        connections = {connection.person: connection for connection in world.ledger.connections(mine)}
+        reports = [TurnReport(person, None, "taken") for person in people if person not in lease]
+        for person in mine:
+            connection = connections.get(person)
+            if connection is None or order.weather.down(connection.provider):
+                reports.append(TurnReport(person, None, "skipped"))
+                continue
+            turn = Turn(world, order, lease, states.get(person), desired[person], connection, None)
+            hearing = Confirmation(world, order, court, lease, desired[person], connection)
+            reports.append(_heard(turn, hearing, connection, entries[person]))
+        return reports
+    finally:
+        world.ledger.give_up(lease)
+
+
+def _heard(
+    turn: Turn, hearing: Confirmation, connection: Connection, entries: Sequence[LedgerEntry]
+) -> TurnReport:
+    try:
+        notes = hearing.hear(entries)
+    except Exception as problem:
+        return turn.contain(connection, problem)
+    turn.order.weather.success(connection.provider)
+    outcome = "changed" if notes else "idle"
+    return TurnReport(turn.person, connection.provider, outcome, looked=bool(notes), notes=tuple(notes))
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """One person's vanished events."""
+
+    world: World
+    order: Order
+    court: Court
+    lease: Lease
+    desired: Desired
+    connection: Connection
+
+    @property
+    def person(self) -> str:
+        return self.desired.person_id
+
+    def hear(self, entries: Sequence[LedgerEntry]) -> list[str]:
+        """Judge and act; what was done, in words for counting. Raises like a turn."""
+        done = [self._resolve(session, rows) for session, rows in self._unresolved(entries).items()]
+        if not self._may_judge():
+            return done
+        bench = self._bench(entries, {})
+        to_ask = list(bench.to_ask())
+        if not to_ask:
+            return done
+        # The clock of the proof starts before anything is looked at.
+        deadline = self.court.registrar.now() + timedelta(seconds=PROOF_SECONDS)
+        calendar = self.world.providers[self.connection.provider].open(self.connection)
+        calendar.listing(self.order.now - LISTING_MARGIN)
+        bench = self._bench(entries, {entry.key: self._seek(calendar, entry) for entry in to_ask})
+        return done + [self._carry_out(one, bench, calendar, deadline) for one in bench.judge()]
+
+    def _may_judge(self) -> bool:
+        """Whether an absence can mean anything here: a healthy, maintained calendar that may be written."""
+        connection = self.connection
+        switches = self.order.switches.get(connection.account)
+        return (
+            connection.state is ConnectionState.CONNECTED
+            and connection.baseline_since is not None
+            and switches is not None
+            and switches.email_notifications
+            and connection.provider in switches.vendors
+            and mode_of(self.world, switches) is Mode.SYNC
+            and same_human(self.desired, connection).person is not None
+        )
+
+    def _bench(self, entries: Sequence[LedgerEntry], sought: Mapping[EventKey, Sought]) -> Bench:
+        desired = same_human(self.desired, self.connection)
+        active = desired.person is not None and desired.person.active
+        return Bench(
+            entries=entries,
+            registrations={one.session.id: one for one in desired.registrations} if active else {},
+            sought=sought,
+            policy=self.court.policy,
+            fleet_held=self.connection.provider in self.court.fleet_held,
+            now=self.order.now,
+            gives_back=self.world.policy.gives_back,
+        )
+
+    def _seek(self, calendar: Calendar, entry: LedgerEntry) -> Sought:
+        """Ask for the event by its id, and for its key in every calendar that the grant shows."""
+        by_id = None
+        if entry.event_id is not None:
+            by_id = calendar.get(entry.event_id, entry.calendar_id or self.connection.calendar_id)
+        found = calendar.find(token_of(self.world.policy.installation, entry.key))
+        alive = tuple(event for event in found.events if event.event_id not in entry.doomed)
+        return Sought(by_id, alive, found.everywhere)
+
+    # Acting ---------------------------------------------------------------------------------------
+
+    def _carry_out(self, judgement: Judgement, bench: Bench, calendar: Calendar, deadline: datetime) -> str:
+        match judgement:
+            case LivesOn():
+                actual = judgement.actual
+                back = replace(
+                    judgement.entry,
+                    state=State.LIVE,
+                    event_id=actual.event_id,
+                    calendar_id=actual.calendar_id,
+                    etag=actual.etag,
+                    missing_since=None,
+                    suspicion=Suspicion(),
+                )
+                self._save([back], "found again", f"in calendar {actual.calendar_id}")
+                return "found again"
+            case BeginGrace():
+                return self._begin_grace(judgement)
+            case HoldSeat():
+                return self._hold(judgement)
+            case Dismiss():
+                dismissed = replace(judgement.entry, state=State.DISMISSED, missing_since=None)
+                self._save([dismissed], "dismissed", judgement.why)
+                return "dismissed"
+            case PutBack():
+                return self._put_back(judgement, calendar)
+            case Unregister():
+                return self._unregister(judgement, bench, calendar, deadline)
+
+    def _begin_grace(self, judgement: BeginGrace) -> str:
+        now = self.order.now
+        rows = [
+            replace(entry, suspicion=replace(entry.suspicion, confirmed_at=now, grace_until=judgement.until))
+            for entry in judgement.entries
+        ]
+        self._save(rows, "proven a first time", f"the seat is given back from {judgement.until:%H:%M:%SZ} on")
+        self._tell(NoticeKind.DELETED, judgement.session, "its owner deleted the event", judgement.until)
+        return "grace begun"
+
+    def _hold(self, judgement: HoldSeat) -> str:
+        rows = [
+            replace(
+                entry,
+                state=State.HELD,
+                suspicion=replace(
+                    entry.suspicion,
+                    hold_reason=judgement.reason,
+                    held_since=entry.suspicion.held_since or self.order.now,
+                ),
+            )
+            for entry in judgement.entries
+        ]
+        self._save(rows, "held", judgement.reason)
+        if judgement.reason is not HoldReason.FLEET_GUARD:
+            self._tell(NoticeKind.QUESTION, judgement.session, judgement.reason)
+        return "held"
+
+    def _put_back(self, judgement: PutBack, calendar: Calendar) -> str:
+        entry, event = judgement.entry, judgement.event
+        put_back = str(event.digest) if judgement.final else None
+        cleared = replace(entry, missing_since=None, suspicion=Suspicion(put_back=put_back))
+        change = Create(entry.key, Cause.REPAIR, event, cleared, entry.generation + 1, search=True)
+        applied = self._hand(calendar).apply([change])
+        if applied.open:
+            return "failed to put back"
+        if judgement.final:
+            self._tell(NoticeKind.PUT_BACK, entry.key.session, judgement.why)
+        return "put back"
+
+    def _unregister(self, judgement: Unregister, bench: Bench, calendar: Calendar, deadline: datetime) -> str:
+        request = request_for(
+            judgement, self.connection, self.world.policy.installation, self.order.now, deadline
+        )
+        intent = f"unregister {request.reference}"
+        rows = [
+            replace(
+                entry,
+                state=State.UNREGISTERING,
+                intent=intent,
+                suspicion=replace(entry.suspicion, deadline=deadline),
+            )
+            for entry in judgement.entries
+        ]
+        proof = evidence_for(judgement, request, self.connection, bench.sought)
+        limit = self.court.limits[self.connection.provider]
+        if not self.world.ledger.begin_unregistering(self.lease, self.person, rows, proof, limit):
+            return self._hold(HoldSeat(judgement.session, judgement.entries, HoldReason.FLEET_GUARD))
+        try:
+            answer = self.court.registrar.unregister(request)
+        except LmsUnreadable as problem:
+            # Certainly not written: the suspicion stands where it stood.
+            self._save(judgement.entries, "not given back yet", str(problem)[:200])
+            return "LMS not reached"
+        return self._conclude(judgement.session, rows, answer, calendar, judgement)
+
+    def _conclude(
+        self,
+        session: str,
+        rows: Sequence[LedgerEntry],
+        answer: RegistrarAnswer,
+        calendar: Calendar | None,
+        judgement: Unregister | None,
+    ) -> str:
+        """Write down what the LMS answered, and act on it."""
+        match answer.outcome:
+            case RegistrarOutcome.DONE:
+                return self._given_back(session, rows, answer)
+            case RegistrarOutcome.LOST:
+                gone = [replace(row, state=State.GONE, intent=None, suspicion=Suspicion()) for row in rows]
+                self._save(gone, "not ours to give back any more", answer.why)
+                return "lost"
+            case RegistrarOutcome.REFUSED | RegistrarOutcome.STILL_THERE:
+                back = [
+                    replace(
+                        row, state=State.MISSING, intent=None, suspicion=replace(row.suspicion, deadline=None)
+                    )
+                    for row in rows
+                ]
+                self._save(back, "still registered", answer.why)
+                if answer.outcome is RegistrarOutcome.REFUSED and judgement and calendar:
+                    return self._refused(judgement, back, answer, calendar)
+                return "still there"
+            case RegistrarOutcome.UNKNOWN:
+                log.warning(
+                    "no usable answer from the LMS for person %s, session %s (%s); looked at again after its "
+                    "deadline",
+                    self.person,
+                    session,
+                    answer.why,
+                )
+                return "unknown"
+
+    def _given_back(self, session: str, rows: Sequence[LedgerEntry], answer: RegistrarAnswer) -> str:
+        given = [replace(row, state=State.UNREGISTERED, intent=None, suspicion=Suspicion()) for row in rows]
+        self._save(given, "seat given back", answer.trace or answer.why or "done")
+        self._tell(NoticeKind.GIVEN_BACK, session, "its owner deleted the event")
+        return "given back"
+
+    def _refused(
+        self,
+        judgement: Unregister,
+        rows: Sequence[LedgerEntry],
+        answer: RegistrarAnswer,
+        calendar: Calendar,
+    ) -> str:
+        """The LMS says no: the events are put back."""
+        bench = self._bench(rows, {})
+        why = f"the LMS refused: {answer.why}"
+        for one in bench.put_back(judgement.registration, rows, why, final=True):
+            if isinstance(one, PutBack):
+                self._put_back(one, calendar)
+        return "refused"
+
+    # After a crash --------------------------------------------------------------------------------
+
+    def _unresolved(self, entries: Sequence[LedgerEntry]) -> dict[str, list[LedgerEntry]]:
+        sessions: dict[str, list[LedgerEntry]] = {}
+        for entry in entries:
+            if entry.state is State.UNREGISTERING:
+                sessions.setdefault(entry.key.session, []).append(entry)
+        return sessions
+
+    def _resolve(self, session: str, rows: list[LedgerEntry]) -> str:
+        """An un-registration whose answer was never written down: after its deadline the LMS is asked."""
+        deadlines = [row.suspicion.deadline for row in rows if row.suspicion.deadline]
+        if deadlines and max(deadlines) > self.court.registrar.now():
+            return "unresolved"
+        proofs = self.world.ledger.evidence(self.person, session)
+        if not proofs:
+            return "unresolved"
+        answer = self.court.registrar.resolve(request_of(proofs[-1]))
+        return self._conclude(session, rows, answer, None, None)
+
+    # Parts ----------------------------------------------------------------------------------------
+
+    def _hand(self, calendar: Calendar) -> Hand:
+        world = self.world
+        return Hand(
+            installation=world.policy.installation,
+            connection=self.connection,
+            calendar=calendar,
+            ledger=world.ledger,
+            lease=self.lease,
+            clock=world.clock,
+            private=world.private,
+        )
+
+    def _save(self, rows: Sequence[LedgerEntry], what: str, why: str) -> None:
+        now = self.world.clock()
+        story = [Occurrence(now, self.person, row.key.session, row.key.slot, what, why) for row in rows]
+        stamped = [replace(row, updated_at=now) for row in rows]
+        self.world.ledger.save(self.lease, self.person, stamped, story)
+
+    def _tell(self, kind: NoticeKind, session: str, why: str, until: datetime | None = None) -> None:
+        notice = Notice(kind, self.person, self.connection.account, session, why, until)
+        self.court.notices.tell(notice)
+
+
+def _suspected_again(row: LedgerEntry) -> LedgerEntry:
+    suspicion = replace(row.suspicion, deadline=None)
+    return replace(row, state=State.MISSING, intent=None, suspicion=suspicion)

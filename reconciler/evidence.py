@@ -1,0 +1,87 @@
+"""What is written down before the LMS is asked to give a seat back: ids, times and statuses, never a text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from reconciler.diff.confirm import Sought, Unregister
+from reconciler.diff.fields import token_of
+from reconciler.model import Connection, EventKey
+from reconciler.ports import Evidence, Unregistration
+
+
+def request_for(
+    judgement: Unregister, connection: Connection, installation: str, now: datetime, deadline: datetime
+) -> Unregistration:
+    """What the LMS is asked: this seat, as it was proven, until ``deadline`` by the LMS's clock."""
+    session = judgement.registration.session
+    first = judgement.entries[0]
+    return Unregistration(
+        account=connection.account,
+        person=connection.person,
+        session=session.id,
+        seats=judgement.registration.seats,
+        days=tuple(sorted((day.start_instant, day.end_instant) for day in session.days)),
+        now=now,
+        deadline=deadline,
+        reference=f"{token_of(installation, first.key)[:12]}-{first.generation}",
+    )
+
+
+def evidence_for(
+    judgement: Unregister,
+    request: Unregistration,
+    connection: Connection,
+    sought: Mapping[EventKey, Sought],
+) -> Evidence:
+    """The proof of one un-registration, from which its request can be made again."""
+    events = [
+        {
+            "slot": entry.key.slot,
+            "event_id": entry.event_id,
+            "calendar_id": entry.calendar_id,
+            "etag": entry.etag,
+            "generation": entry.generation,
+            "missing_since": _text(entry.missing_since),
+            "confirmed_at": _text(entry.suspicion.confirmed_at),
+            "by_id": "gone",
+            "by_key": "in no calendar" if sought[entry.key].everywhere else "in no visible calendar",
+            "answer": entry.answer,
+        }
+        for entry in judgement.entries
+    ]
+    facts: dict[str, object] = {
+        "reference": request.reference,
+        "account": request.account,
+        "seats": list(request.seats),
+        "days": [[_text(start), _text(end)] for start, end in request.days],
+        "now": _text(request.now),
+        "deadline": _text(request.deadline),
+        "baseline_since": _text(connection.baseline_since),
+        "events": events,
+    }
+    seat = judgement.registration.seat or ""
+    return Evidence(request.now, connection.person, judgement.session, seat, connection.provider, facts)
+
+
+def request_of(proof: Evidence) -> Unregistration:
+    """The request that this evidence was written for."""
+    facts = proof.facts
+    days, seats = facts["days"], facts["seats"]
+    assert isinstance(days, list)
+    assert isinstance(seats, list)
+    return Unregistration(
+        account=str(facts["account"]),
+        person=proof.person,
+        session=proof.session,
+        seats=tuple(seats),
+        days=tuple((datetime.fromisoformat(start), datetime.fromisoformat(end)) for start, end in days),
+        now=datetime.fromisoformat(str(facts["now"])),
+        deadline=datetime.fromisoformat(str(facts["deadline"])),
+        reference=str(facts["reference"]),
+    )
+
+
+def _text(instant: datetime | None) -> str | None:
+    return instant.isoformat() if instant else None

@@ -1,0 +1,156 @@
+"""The verbs of administration: switches of accounts, people's connections, databases, keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler import bootstrap
+from reconciler.commands import all_switches, foreseen, house_of, who
+from reconciler.errors import ConfigurationError
+from reconciler.ledger.database import open_database
+from reconciler.ledger.enrolment import Grant
+from reconciler.ledger.upgrade import upgrade
+from reconciler.lms.reference_tables import create_schema
+from reconciler.model import Mode
+from reconciler.settings import load
+from reconciler.tokens.cipher import generate_key
+
+
+@click.group()
+def account() -> None:
+    """What account owners switch on: list, set."""
+
+
+@click.group()
+def connection() -> None:
+    """People's connected calendars: list, add, disconnect."""
+
+
+@click.group()
+def schema() -> None:
+    """The databases: create, upgrade."""
+
+
+def _sub(group: click.Group, name: str) -> Callable[[Callable[..., Any]], click.Command]:
+    def register(function: Callable[..., Any]) -> click.Command:
+        return group.command(name=name)(click.pass_obj(foreseen(function)))
+
+    return register
+
+
+@_sub(account, "list")
+def account_list(config: Path) -> None:
+    """The accounts and their switches."""
+    with house_of(config) as house:
+        for name, one in sorted(all_switches(house).items()):
+            vendors = ", ".join(sorted(one.vendors)) or "no vendor"
+            mails = "on" if one.email_notifications else "OFF"
+            click.echo(f"{name}: {vendors}; e-mail notifications {mails}; mode {one.mode}")
+
+
+@_sub(account, "set")
+@click.argument("name")
+@click.option("--vendors", help="Comma-separated: google, microsoft; an empty text for none.")
+@click.option("--email-notifications", type=bool, help="on or off")
+@click.option("--mode", type=click.Choice([mode.value for mode in Mode]))
+def account_set(
+    config: Path, name: str, vendors: str | None, email_notifications: bool | None, mode: str | None
+) -> None:
+    """Change the switches of account NAME; what is not named stays."""
+    with house_of(config) as house:
+        now = house.world.clock()
+        old = all_switches(house).get(name) or house.loop.first_switches(name)
+        new = old
+        if vendors is not None:
+            chosen = frozenset(part.strip() for part in vendors.split(",") if part.strip())
+            if unknown := chosen - house.providers.keys():
+                raise ConfigurationError([f"--vendors: not configured: {', '.join(sorted(unknown))}"])
+            new = replace(new, vendors=chosen)
+        if email_notifications is not None:
+            new = replace(new, email_notifications=email_notifications)
+        if mode is not None:
+            new = replace(new, mode=Mode(mode))
+        house.ledger.set_switches(new, who(), now)
+    click.echo(f"Account {name} is changed.")
+
+
+@_sub(connection, "list")
+def connection_list(config: Path) -> None:
+    """The connected calendars."""
+    with house_of(config) as house:
+        for one in house.ledger.connections():
+            since = f" since {one.state_since:%Y-%m-%d %H:%M}Z" if one.state_since else ""
+            click.echo(f"{one.person}: {one.provider} ({one.subject}), {one.state}{since}")
+
+
+@_sub(connection, "add")
+@click.argument("person")
+@click.argument("provider")
+@click.option("--subject", required=True, help="The vendor's immutable account id.")
+@click.option("--address", required=True, help="The account's address, as the vendor shows it.")
+@click.option("--calendar", "calendar_id", required=True, help="The id of the default calendar.")
+@click.option(
+    "--refresh-token-file",
+    required=True,
+    type=click.File(),
+    help="Where the refresh token is read from; - for standard input.",
+)
+def connection_add(
+    config: Path,
+    person: str,
+    provider: str,
+    subject: str,
+    address: str,
+    calendar_id: str,
+    refresh_token_file: Any,
+) -> None:
+    """Connect PERSON's calendar at PROVIDER, for support and scripts."""
+    with house_of(config) as house:
+        known = house.person(person)
+        grant = Grant(person, known.account, provider, subject, address, calendar_id, known.identity)
+        house.connect(grant, refresh_token_file.read().strip(), who(), "command line")
+    click.echo(f"Person {person} is connected.")
+
+
+@_sub(connection, "disconnect")
+@click.argument("person")
+def connection_disconnect(config: Path, person: str) -> None:
+    """Disconnect PERSON's calendar. Events there stay and are no longer maintained."""
+    with house_of(config) as house:
+        house.ledger.disconnect(person, who(), "command line", house.world.clock())
+    click.echo(f"Person {person} is disconnected; events already in the calendar stay as they are.")
+
+
+@_sub(schema, "create")
+def schema_create(config: Path) -> None:
+    """Create the five reference tables in the LMS's database, for those who begin with nothing."""
+    settings = load(config)
+    engine = bootstrap.open_lms_for_writing(settings)
+    try:
+        create_schema(engine, settings.lms.reference.table_prefix, settings.lms.reference.schema_name)
+    finally:
+        engine.dispose()
+    click.echo("The reference tables are there.")
+
+
+@_sub(schema, "upgrade")
+def schema_upgrade(config: Path) -> None:
+    """Bring our state database to the schema of this program; creates it where there is none."""
+    settings = load(config)
+    database = open_database(settings.state.url, settings.state.database.password, 2)
+    try:
+        before, after = upgrade(database)
+    finally:
+        database.close()
+    click.echo(f"State database: schema {before or 'none'} -> {after}")
+
+
+@click.command()
+def new_key() -> None:
+    """Print a new key for tokens.key_files."""
+    click.echo(generate_key())

@@ -1,0 +1,114 @@
+"""What verbs have in common: a house to work in, errors as exit codes, a plan and a cycle of everybody."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from reconciler import bootstrap
+from reconciler.bootstrap import House, open_house
+from reconciler.errors import ConfigurationError, ReconcilerError
+from reconciler.model import AccountSwitches
+from reconciler.ports import Run
+from reconciler.preview import View, preview
+from reconciler.render import PersonPlan
+from reconciler.settings import load
+
+FAILED, CHANGES, HELD, BAD_CONFIGURATION = 1, 2, 3, 78
+
+
+def foreseen(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with its foreseen errors turned into sentences and exit codes."""
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except ReconcilerError as problem:
+            _fail(problem)
+
+    return run
+
+
+def _fail(problem: ReconcilerError) -> NoReturn:
+    if isinstance(problem, ConfigurationError):
+        for line in problem.problems:
+            click.echo(line, err=True)
+        sys.exit(BAD_CONFIGURATION)
+    click.echo(f"Failed: {problem}", err=True)
+    sys.exit(FAILED)
+
+
+def _instant(context: click.Context, option: click.Parameter, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.BadParameter("must be like 2026-11-22T09:00:00Z") from error
+    if instant.tzinfo is None:
+        raise click.BadParameter("must have a zone, such as a Z at its end")
+    return instant.astimezone(UTC)
+
+
+now_option = click.option(
+    "--now",
+    "at",
+    metavar="INSTANT",
+    callback=_instant,
+    help="Set the clock to this instant; it ticks on from there. For trials on this machine only.",
+)
+
+
+@contextmanager
+def house_of(config: Path, at: datetime | None = None) -> Iterator[House]:
+    """The house that this file describes, with its clock set where that can hurt nobody."""
+    settings = load(config)
+    if at is not None and not bootstrap.trial_hosts_only(settings):
+        raise ConfigurationError(
+            ["--now: refused, because an LMS or vendor that would be written to is not on this machine"]
+        )
+    with open_house(settings, bootstrap.clock_at(at) if at else None) as house:
+        yield house
+
+
+def who() -> str:
+    """Who gives this command, for the audit log."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown user"
+
+
+def all_switches(house: House) -> dict[str, AccountSwitches]:
+    """The switches as they are, with the first values of accounts not seen by a cycle yet."""
+    known = dict(house.ledger.switches())
+    for connection in house.ledger.connections():
+        known.setdefault(connection.account, house.loop.first_switches(connection.account))
+    return known
+
+
+def plans_of(house: House) -> list[PersonPlan]:
+    """What one cycle of each kind would do now, ready to be printed."""
+    shown = preview(house.world, all_switches(house), house.loop.guard)
+    return [_person_plan(view) for view in shown.views]
+
+
+def _person_plan(view: View) -> PersonPlan:
+    provider = view.connection.provider if view.connection else None
+    return PersonPlan(view.desired.person_id, provider, view.allowed, view.error)
+
+
+def one_of_each(house: House, progress: Callable[[int], None] | None = None) -> list[Run]:
+    """One cycle of each kind; ``progress`` is told how many people more are done."""
+    loop = replace(house.loop, progress=progress)
+    return [loop.push(), loop.audit()]

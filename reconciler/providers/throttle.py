@@ -58,7 +58,9 @@ class Observer(Protocol):
     """What a provider tells about its traffic, for metrics. No argument ever names a person."""
 
     def request(self, provider: str, operation: str, outcome: str, seconds: float) -> None:
-        """One request ended after so many seconds. ``outcome`` is ``ok`` or the name of one of our errors."""
+        """One request ended after so many seconds. ``operation`` is ``list``, ``get``, ``find``, ``create``,
+        ``update``, ``delete`` or ``token``; ``outcome`` is ``ok``, the name of one of our errors, or says
+        more exactly ``auth`` or ``not_found``."""
 
     def throttled(self, provider: str, scope: str, seconds: float) -> None:
         """The vendor refused for so many seconds. ``scope`` is ``project`` or ``person``."""

@@ -56,6 +56,14 @@ class NotFound(EventGone):
     """404: the event is not there, or its whole calendar is not; Google answers both alike."""
 
 
+_OUTCOMES: dict[type[Exception], str] = {
+    _Unauthorized: "auth",
+    ScopeMissing: "auth",
+    NotFound: "not_found",
+}
+"""What an observer is told of the errors that are known here alone."""
+
+
 class About(Enum):
     """What a request is about, which decides what Google's 4xx mean."""
 
@@ -188,7 +196,7 @@ class Client:
         try:
             return self._executed(ask, token)
         except Exception as error:
-            outcome = type(error).__name__.lstrip("_")
+            outcome = _OUTCOMES.get(type(error), type(error).__name__)
             raise
         finally:
             seconds = time.monotonic() - started

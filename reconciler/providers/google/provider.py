@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from reconciler.errors import EventChanged, EventGone, MailboxUnavailable, VendorNonsense
+from reconciler.errors import EventChanged, EventGone, EventRefused, MailboxUnavailable, VendorNonsense
 from reconciler.model import ActualEvent, Connection, Draft, Found, Listing, Written
 from reconciler.ports import Capabilities
 from reconciler.providers.google import mapping
@@ -156,7 +156,7 @@ class GoogleCalendar:
         others: list[str] = []
         pages = self._client.pages(
             self._connection,
-            "calendars",
+            "find",
             self._client.calendar_list.list,
             "calendar#calendarList",
             minAccessRole="writer",
@@ -177,18 +177,28 @@ class GoogleCalendar:
     @contextmanager
     def _event_or_calendar(self, calendar_id: str) -> Iterator[None]:
         """An event that is not found may be one whose calendar is lost, which is no deletion: ask for the
-        calendar too (an answer that shows no event). ``MailboxUnavailable`` if it is not there."""
+        calendar too. ``MailboxUnavailable`` if the default one is lost; where it is another, to which its
+        owner moved the event, that concerns this event alone: ``EventRefused``."""
         try:
-            yield
-        except NotFound:
-            request = self._client.events.list(
-                calendarId=calendar_id,
-                privateExtendedProperty=f"{mapping.INSTALLATION}={self._installation}",
-                maxResults=1,
-                fields="kind,accessRole",
-            )
-            self._client.read(self._connection, "probe", About.CALENDAR, request)
-            raise
+            try:
+                yield
+            except NotFound:
+                self._probe(calendar_id)
+                raise
+        except MailboxUnavailable as lost:
+            if calendar_id == self._default:
+                raise
+            raise EventRefused("The calendar it was moved to is lost, or closed to us") from lost
+
+    def _probe(self, calendar_id: str) -> None:
+        """Ask for a calendar by a list that can show no event."""
+        request = self._client.events.list(
+            calendarId=calendar_id,
+            privateExtendedProperty=f"{mapping.INSTALLATION}={self._installation}",
+            maxResults=1,
+            fields="kind,accessRole",
+        )
+        self._client.read(self._connection, "list", About.CALENDAR, request)
 
 
 def _calendar_id(entry: object) -> str:

@@ -215,6 +215,21 @@ def test_a_dead_mailbox_is_no_deleted_event(known: Known, operation: str, status
     assert isinstance(fails(known, operation), MailboxUnavailable)
 
 
+def test_a_lost_calendar_to_which_an_event_was_moved_concerns_that_event_alone(known: Known) -> None:
+    other = known.google.sim.add_calendar(ANA, "Mine")
+    known.google.sim.owner.move(ANA, known.event.event_id, other.id)
+    (moved,) = known.google.calendar.find(a_draft_of().marker.token).events
+    known.google.sim.owner.delete_calendar(ANA, other.id)
+    for ask in (
+        lambda: known.google.calendar.get(moved.event_id, other.id),
+        lambda: known.update(moved),
+        lambda: known.google.calendar.delete(moved.event_id, other.id, moved.etag),
+    ):
+        with pytest.raises(EventRefused):
+            ask()
+    assert known.list() is not None
+
+
 def test_one_persons_dead_mailbox_is_not_anothers(known: Known) -> None:
     ben = known.google.open(known.google.connect(2, BEN))
     known.google.sim.faults.add(Fault("dead_mailbox", mailbox=ANA, times=FOR_EVER))
@@ -426,7 +441,7 @@ def test_every_request_is_told_to_the_observer_with_its_outcome(known: Known) ->
     known.google.sim.grants.expire_access_tokens()
     known.list()
     assert known.google.observer.outcomes == {
-        ("list", "Unauthorized"): 1,
+        ("list", "auth"): 1,
         ("token", "ok"): 1,
         ("list", "VendorUnavailable"): 1,
         ("list", "ok"): 2,

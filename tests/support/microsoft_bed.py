@@ -119,7 +119,7 @@ def a_microsoft(
         )
         store.put(connection, {REFRESH_TOKEN: simulator.issue_refresh_token(ANA)})
         wire = Transport(ca_file=str(certificates().ca_file), **(transport or {}))
-        entra = Entra(DEFAULT_CLIENT_ID, DEFAULT_SECRET, wire, login_url=served.url)
+        entra = Entra(DEFAULT_CLIENT_ID, DEFAULT_SECRET, wire, login_url=served.url, observer=observer)
         graph = Graph(
             transport=wire,
             tokens=AccessTokens(entra, store),

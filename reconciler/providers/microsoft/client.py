@@ -16,7 +16,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
 from reconciler.errors import (
@@ -53,8 +53,6 @@ AT_ONCE = 3
 and a connection given up here is given up there a little later."""
 
 _PAGE_SIZE = 100
-_READS = frozenset({"GET"})
-
 _GONE = frozenset({"ErrorItemNotFound", "ErrorInvalidIdMalformed", "ErrorInvalidMailboxItemId"})
 _DEAD_MAILBOX = frozenset(
     {
@@ -88,6 +86,16 @@ class Graph:
     url: str = "https://graph.microsoft.com/v1.0"
 
 
+class _Request(NamedTuple):
+    """A request but for its token. ``operation`` is what metrics count it as."""
+
+    operation: str
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    payload: bytes | None
+
+
 class Mailbox:
     """One person's mailbox. Paths are relative to it; ids in them must be quoted by :func:`segment`.
 
@@ -102,9 +110,9 @@ class Mailbox:
         self._graph = graph
         self._connection = connection
 
-    def get(self, operation: str, path: str, query: Mapping[str, str], body: str = "text") -> Json:
+    def get(self, path: str, query: Mapping[str, str], body: str = "text") -> Json:
         """One resource."""
-        return self._get(operation, self._url(path, query), body)
+        return self._get("get", self._url(path, query), body)
 
     def pages(self, operation: str, path: str, query: Mapping[str, str]) -> Iterator[Json]:
         """Every item of a collection. A page that fails fails the whole; an empty one is not the end."""
@@ -184,33 +192,23 @@ class Mailbox:
         if etag is not None:
             headers["If-Match"] = etag
         payload = None if content is None else json.dumps(content).encode()
-        throttle = self._graph.throttle
-        for attempt in repeating(unknown_fate=method in _READS, sleep=throttle.sleep):
+        request = _Request(operation, method, url, headers, payload)
+        sleep = self._graph.throttle.sleep
+        for attempt in repeating(unknown_fate=method == "GET", sleep=sleep):
             with attempt:
-                return self._authorized(operation, method, url, headers, payload)
+                return self._authorized(request)
         raise AssertionError("repeating() either returns or raises")
 
-    def _authorized(
-        self, operation: str, method: str, url: str, headers: Mapping[str, str], payload: bytes | None
-    ) -> Answer:
+    def _authorized(self, request: _Request) -> Answer:
         """The call, once more with a new token where Graph does not take the one we hold."""
         tokens, connection = self._graph.tokens, self._connection
         token = tokens.get(connection)
         try:
-            return self._measured(operation, method, url, headers, payload, token)
+            return self._measured(request, token)
         except ReauthorizationNeeded:
-            token = tokens.get(connection, rejected=token)
-            return self._measured(operation, method, url, headers, payload, token)
+            return self._measured(request, tokens.get(connection, rejected=token))
 
-    def _measured(
-        self,
-        operation: str,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        payload: bytes | None,
-        token: str,
-    ) -> Answer:
+    def _measured(self, request: _Request, token: str) -> Answer:
         person = self._connection.subject
         throttle = self._graph.throttle
         throttle.admit(person)
@@ -218,28 +216,23 @@ class Mailbox:
             begun = time.monotonic()
             outcome = "ok"
             try:
-                return self._sent(operation, method, url, headers, payload, token)
+                return self._sent(request, token)
             except ReconcilerError as problem:
                 outcome = type(problem).__name__
                 raise
             finally:
-                throttle.observer.request(NAME, operation, outcome, time.monotonic() - begun)
+                throttle.observer.request(NAME, request.operation, outcome, time.monotonic() - begun)
 
-    def _sent(
-        self,
-        operation: str,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        payload: bytes | None,
-        token: str,
-    ) -> Answer:
+    def _sent(self, request: _Request, token: str) -> Answer:
         ours = {"Authorization": f"Bearer {token}", "client-request-id": str(uuid.uuid4())}
-        answer = self._graph.transport.send(method, url, headers={**headers, **ours}, data=payload)
+        headers = {**request.headers, **ours}
+        answer = self._graph.transport.send(
+            request.method, request.url, headers=headers, data=request.payload
+        )
         if 200 <= answer.status < 300:
             return answer
-        problem = self._problem(operation, answer)
-        log.info("%s of %s: %s", operation, self._whose, problem.what)
+        problem = self._problem(request.operation, answer)
+        log.info("%s of %s: %s", request.operation, self._whose, problem.what)
         raise problem
 
     # Errors ---------------------------------------------------------------------------------------

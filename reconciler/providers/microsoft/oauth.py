@@ -23,11 +23,11 @@ from typing import Any
 
 import msal
 
-from reconciler.errors import ReauthorizationNeeded, VendorNonsense, VendorUnavailable
+from reconciler.errors import ReauthorizationNeeded, ReconcilerError, VendorNonsense, VendorUnavailable
 from reconciler.model import Connection
 from reconciler.ports import TokenStore
 from reconciler.providers.microsoft.transport import Answer, Transport
-from reconciler.providers.throttle import seconds_of
+from reconciler.providers.throttle import Observer, Unobserved, seconds_of
 
 SCOPES = ("Calendars.ReadWrite",)
 """What the program asks for beside signing in: https://learn.microsoft.com/graph/permissions-reference."""
@@ -126,7 +126,9 @@ class Entra:
         transport: Transport,
         *,
         login_url: str = "https://login.microsoftonline.com",
+        observer: Observer | None = None,
     ) -> None:
+        self._observer = observer or Unobserved()
         self._client_id = client_id
         self._credential = credential if isinstance(credential, str) else dict(credential)
         self._http = _Http(transport)
@@ -164,8 +166,15 @@ class Entra:
         """Entra's answer to this refresh token, which has an access token in it."""
         tenant, _ = parts_of(connection.subject)
         application = self.application(tenant)
-        answer = application.acquire_token_by_refresh_token(refresh_token, scopes=list(SCOPES))
-        return granted(answer, f"connection {connection.id}")
+        begun, outcome = time.monotonic(), "ok"
+        try:
+            answer = application.acquire_token_by_refresh_token(refresh_token, scopes=list(SCOPES))
+            return granted(answer, f"connection {connection.id}")
+        except ReconcilerError as problem:
+            outcome = type(problem).__name__
+            raise
+        finally:
+            self._observer.request("microsoft", "token", outcome, time.monotonic() - begun)
 
 
 def granted(answer: Mapping[str, Any], whose: str) -> Mapping[str, Any]:

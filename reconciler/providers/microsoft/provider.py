@@ -65,7 +65,8 @@ class MicrosoftCalendar:
     def listing(self, since: datetime) -> Listing:
         """See the port. Filtered by time here: that Graph would do so beside a filter by extended property
         is not documented."""
-        found = self._search(self._calendar_id, mapping.of_installation(self._installation))
+        condition = mapping.of_installation(self._installation)
+        found = self._search(self._calendar_id, condition, operation="list")
         return Listing(
             self._calendar_id, since, tuple(event for event in found if not _ended_by(event, since))
         )
@@ -73,7 +74,7 @@ class MicrosoftCalendar:
     def get(self, event_id: str, calendar_id: str) -> ActualEvent | None:
         """See the port. The event's ``calendar_id`` is where it lies now."""
         try:
-            raw = self._mailbox.get("get", _event(event_id), _EVENT)
+            raw = self._mailbox.get(_event(event_id), _EVENT)
         except EventGone:
             return None
         place = None if raw.get("isCancelled") else self._place(raw, calendar_id)
@@ -93,24 +94,24 @@ class MicrosoftCalendar:
                 everywhere = False
         return Found(tuple(events), everywhere)
 
-    def _search(self, calendar_id: str, condition: str) -> list[ActualEvent]:
+    def _search(self, calendar_id: str, condition: str, operation: str = "find") -> list[ActualEvent]:
         """The events of a calendar that meet a ``$filter`` and bear this installation's marker."""
         return [
             mapping.actual_event(raw, calendar_id)
-            for raw in self._listed(calendar_id, condition)
+            for raw in self._listed(calendar_id, condition, operation)
             if mapping.property_of(raw, mapping.INSTALLATION) == self._installation
         ]
 
-    def _listed(self, calendar_id: str, condition: str) -> list[Json]:
+    def _listed(self, calendar_id: str, condition: str, operation: str = "find") -> list[Json]:
         path = f"/calendars/{segment(calendar_id)}/events"
         with _collection(f"calendar {calendar_id}"):
-            found = list(self._mailbox.pages("list", path, {"$filter": condition, **_EVENT}))
+            found = list(self._mailbox.pages(operation, path, {"$filter": condition, **_EVENT}))
         return [raw for raw in found if not raw.get("isCancelled")]
 
     def _calendars(self) -> list[str]:
         """The ids of all calendars, the default one first."""
         with _collection("the list of calendars"):
-            found = [str(one.get("id")) for one in self._mailbox.pages("calendars", "/calendars", _ID)]
+            found = [str(one.get("id")) for one in self._mailbox.pages("find", "/calendars", _ID)]
         return sorted(found, key=lambda calendar_id: calendar_id != self._calendar_id)
 
     def _place(self, raw: Json, likely: str) -> str | None:
@@ -183,7 +184,7 @@ class MicrosoftCalendar:
 
     def _as_known(self, known: ActualEvent) -> Json:
         """The event with its body as HTML, if it is still the one known."""
-        raw = self._mailbox.get("get", _event(known.event_id), {"$select": "body,isCancelled"}, body="html")
+        raw = self._mailbox.get(_event(known.event_id), {"$select": "body,isCancelled"}, body="html")
         if raw.get("isCancelled"):
             raise EventGone("the event is cancelled")
         if known.etag and mapping.etag_of(raw) != known.etag:

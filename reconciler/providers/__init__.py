@@ -1,0 +1,1 @@
+"""Where calendars live: one package a vendor, and what vendors share."""

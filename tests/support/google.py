@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
-from reconciler.errors import ReauthorizationNeeded
+from reconciler.errors import ReauthorizationNeeded, ReconcilerError
 from reconciler.model import ActualEvent, Connection, ConnectionState, Draft
 from reconciler.providers.google.client import PERSON_QUOTA, PROJECT_QUOTA, Client
 from reconciler.providers.google.oauth import AccessTokens
@@ -22,13 +23,18 @@ from reconciler.providers.google.transport import Transport
 from reconciler.providers.throttle import Quota, Throttle
 from reconciler.simulators.certificates import Certificates
 from reconciler.simulators.google import CLIENT, GoogleSimulator
-from tests.support.builders import INSTALLATION, a_desired_event, a_draft, a_registration, a_session
+from reconciler.simulators.wire import Fault
+from tests.support.builders import INSTALLATION, NOW, a_desired_event, a_draft, a_registration, a_session
 
 ANA = "ana@example.org"
 BEN = "ben@example.org"
 _SCOPE = "https://www.googleapis.com/auth/"
 EVENTS = f"{_SCOPE}calendar.events"
 CALENDARS = f"{_SCOPE}calendar.calendarlist.readonly"
+FOR_EVER = -1
+READS = ["list", "get", "find"]
+WRITES = ["create", "update", "delete"]
+EVERYTHING = READS + WRITES
 
 
 class Tokens:
@@ -176,3 +182,43 @@ def running(
     simulator = sim or GoogleSimulator()
     with simulator.serve(certificates) as served:
         yield Google(simulator, served.url, **given)
+
+
+class Known:
+    """One event that is there, and each thing that can be asked of its calendar."""
+
+    def __init__(self, google: Google) -> None:
+        self.google = google
+        google.calendar.create(a_draft_of())
+        (self.event,) = google.calendar.listing(NOW).events
+        google.sim.recorder.clear()
+
+    def list(self) -> object:
+        return self.google.calendar.listing(NOW)
+
+    def get(self) -> object:
+        return self.google.calendar.get(self.event.event_id, ANA)
+
+    def find(self) -> object:
+        return self.google.calendar.find(a_draft_of().marker.token)
+
+    def create(self) -> object:
+        return self.google.calendar.create(a_draft_of("s2"))
+
+    def update(self, event: ActualEvent | None = None) -> object:
+        return self.google.calendar.update(a_draft_of(title="New"), event or self.event)
+
+    def delete(self) -> object:
+        return self.google.calendar.delete(self.event.event_id, ANA, self.event.etag)
+
+
+def fails(known: Known, operation: str) -> ReconcilerError:
+    """How this operation fails; it must."""
+    with pytest.raises(ReconcilerError) as caught:
+        getattr(known, operation)()
+    return caught.value
+
+
+def refused(status: int = 403, reason: str = "userRateLimitExceeded", **fault: Any) -> Fault:
+    """Google's refusal, once unless told otherwise."""
+    return Fault("status", status=status, reason=reason, **fault)

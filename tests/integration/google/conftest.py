@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.discovery import problems
-from tests.support.google import Google, running
+from tests.support.google import Google, Known, running
 
 
 @pytest.fixture
@@ -16,3 +16,8 @@ def google() -> Iterator[Google]:
         yield started
         assert problems(started.sim.recorder.seen) == []
         assert started.sim.foreign_events_shown() == []
+
+
+@pytest.fixture
+def known(google: Google) -> Known:
+    return Known(google)

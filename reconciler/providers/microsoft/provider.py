@@ -124,8 +124,10 @@ class MicrosoftCalendar:
         if token and self._lists(likely, mapping.of_token(token), raw):
             return likely
         condition = mapping.of_uid(str(raw.get("iCalUId")))
-        places = [likely, *(one for one in self._calendars() if one != likely)]
-        return next((one for one in places if self._lists(one, condition, raw)), None)
+        if self._lists(likely, condition, raw):
+            return likely
+        others = (one for one in self._calendars() if one != likely)
+        return next((one for one in others if self._lists(one, condition, raw)), None)
 
     def _lists(self, calendar_id: str, condition: str, raw: Json) -> bool:
         try:

@@ -43,7 +43,7 @@ from reconciler.providers.throttle import AtOnce, Quota, Throttle
 from reconciler.settings import Cloud, LmsAdapter, Settings, Visibility
 from reconciler.tokens.cipher import read_keys
 from reconciler.tokens.store import SqlTokens
-from reconciler.turn import AuditIntervals, World
+from reconciler.world import AuditIntervals, World
 
 log = logging.getLogger(__name__)
 

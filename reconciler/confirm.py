@@ -51,7 +51,8 @@ from reconciler.ports import (
     RegistrarAnswer,
     RegistrarOutcome,
 )
-from reconciler.turn import LEASE_SECONDS, LISTING_MARGIN, Order, Turn, TurnReport, World, mode_of, same_human
+from reconciler.turn import LEASE_SECONDS, LISTING_MARGIN, Turn, TurnReport, same_human
+from reconciler.world import Order, World, mode_of, policy_of, unregister_of
 
 log = logging.getLogger(__name__)
 
@@ -164,14 +165,15 @@ class Confirmation:
     def _bench(self, entries: Sequence[LedgerEntry], sought: Mapping[EventKey, Sought]) -> Bench:
         desired = same_human(self.desired, self.connection)
         active = desired.person is not None and desired.person.active
+        switches = self.order.switches.get(self.connection.account)
         return Bench(
             entries=entries,
             registrations={one.session.id: one for one in desired.registrations} if active else {},
             sought=sought,
-            policy=self.court.policy,
+            policy=replace(self.court.policy, mode=unregister_of(self.world, switches)),
             fleet_held=self.connection.provider in self.court.fleet_held,
             now=self.order.now,
-            gives_back=self.world.policy.gives_back,
+            gives_back=policy_of(self.world, switches).gives_back,
         )
 
     def _seek(self, calendar: Calendar, entry: LedgerEntry) -> Sought:

@@ -21,7 +21,8 @@ from reconciler.errors import CycleError, LmsUnreadable
 from reconciler.model import AccountSwitches, ConnectionState, Mode, PersonState
 from reconciler.ports import Dispatcher, Due, FleetLimit, Glance, Hold, Notices, Registrar, Run, Scan
 from reconciler.tally import Pending, Tally
-from reconciler.turn import Order, World, mode_of, reconcile
+from reconciler.turn import reconcile
+from reconciler.world import Order, World, mode_of
 
 log = logging.getLogger(__name__)
 

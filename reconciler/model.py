@@ -76,6 +76,28 @@ class Mode(StrEnum):
         return max(self, other, key=order.index)
 
 
+class UnregisterMode(StrEnum):
+    """What a learner's deletion leads to, from most to least."""
+
+    APPLY = "apply"
+    ASK = "ask"
+    REPORT = "report"
+    NEVER = "never"
+
+    def stricter(self, other: UnregisterMode) -> UnregisterMode:
+        """The one of the two that does less."""
+        order = list(UnregisterMode)
+        return max(self, other, key=order.index)
+
+
+class MultiDay(StrEnum):
+    """What it means that only some days of a session were deleted."""
+
+    ASK = "ask"
+    ANY = "any"
+    ALL = "all"
+
+
 @lru_cache(maxsize=1024)
 def zone(name: str) -> ZoneInfo:
     """The IANA zone of this name; raises ``ZoneInfoNotFoundError`` or ``ValueError`` for an unknown one."""
@@ -470,6 +492,7 @@ class AccountSwitches:
     vendors: frozenset[str]
     email_notifications: bool
     mode: Mode
+    unregister: UnregisterMode = UnregisterMode.APPLY
     people: frozenset[str] | None = None  # a pilot's list; None is everybody
 
 

@@ -12,7 +12,8 @@ from reconciler.errors import CycleError, ReconcilerError
 from reconciler.loop import MOST_AUDITS, Chosen, batches, lms_window
 from reconciler.model import AccountSwitches, Connection, Desired, LedgerEntry, Listing, Mode, PersonState
 from reconciler.ports import Due
-from reconciler.turn import World, mode_of, needs_baseline, observe, same_human
+from reconciler.turn import needs_baseline, observe, same_human
+from reconciler.world import World, mode_of, policy_of
 
 
 @dataclass(frozen=True)
@@ -106,11 +107,12 @@ def _planned(
         if needs_baseline(connection, now):
             entries, look = released(entries), True
         desired, listing = same_human(view.desired, connection), None
-        planned = plan(desired, entries, None, world.policy, now)
+        policy = policy_of(world, switches.get(connection.account))
+        planned = plan(desired, entries, None, policy, now)
         if look or planned.look:
             calendar = world.providers[connection.provider].open(connection)
             listing = observe(calendar, entries, now)
-            planned = plan(desired, entries, listing, world.policy, now)
+            planned = plan(desired, entries, listing, policy, now)
     except CycleError:
         raise
     except ReconcilerError as problem:

@@ -7,15 +7,13 @@ person, this cycle. Only what stops the whole cycle is raised.
 from __future__ import annotations
 
 import logging
-import random
-import threading
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from reconciler.apply import Applied, Done, Hand
 from reconciler.diff.guards import Allowed, allow
-from reconciler.diff.plan import Plan, Policy, plan, released
+from reconciler.diff.plan import Plan, plan, released
 from reconciler.errors import (
     CalendarTrouble,
     ConnectionBroken,
@@ -27,29 +25,23 @@ from reconciler.errors import (
     Throttled,
     VendorUnavailable,
 )
-from reconciler.metrics import Metrics
 from reconciler.model import (
-    AccountSwitches,
     ActualEvent,
     Connection,
     ConnectionState,
     Desired,
     LedgerEntry,
     Listing,
-    Mode,
     PersonState,
     State,
 )
 from reconciler.ports import (
     Calendar,
-    CalendarProvider,
-    Clock,
     Due,
     Lease,
-    Ledger,
-    LmsSource,
     PersonResult,
 )
+from reconciler.world import Order, World, mode_of, policy_of
 
 log = logging.getLogger(__name__)
 
@@ -62,79 +54,6 @@ SUSPENDED_PROBE = timedelta(hours=6)
 LONGEST_BACK_OFF = timedelta(minutes=15)
 
 _PERHAPS_PRESENT = (State.PENDING, State.LIVE, State.MISSING, State.HELD, State.DISMISSED)
-
-
-@dataclass(frozen=True, slots=True)
-class AuditIntervals:
-    """How often a calendar is looked at, by how near its next session is. ``jitter`` is a share."""
-
-    soon: timedelta = timedelta(minutes=15)
-    fortnight: timedelta = timedelta(hours=4)
-    later: timedelta = timedelta(hours=24)
-    jitter: float = 0.1
-
-    def until_next(self, next_start: datetime, now: datetime, chance: random.Random) -> timedelta:
-        """The time to the next look, spread so that calendars are not all looked at together."""
-        ahead = next_start - now
-        interval = self.later
-        if ahead <= timedelta(hours=48):
-            interval = self.soon
-        elif ahead <= timedelta(days=14):
-            interval = self.fortnight
-        return interval * (1 + self.jitter * (2 * chance.random() - 1))
-
-
-@dataclass(frozen=True)
-class World:
-    """Everything a turn is made with. ``owner`` names this process in leases."""
-
-    lms: LmsSource
-    ledger: Ledger
-    providers: Mapping[str, CalendarProvider]
-    policy: Policy
-    clock: Clock
-    owner: str
-    mode: Mode = Mode.SYNC
-    audits: AuditIntervals = field(default_factory=AuditIntervals)
-    private: bool = False
-    metrics: Metrics = field(default_factory=Metrics)
-    chance: random.Random = field(default_factory=random.Random)
-
-
-class Weather:
-    """Which vendors answer, within one cycle. After three failures in a row and no success since, the
-    rest of the cycle leaves that vendor alone: a slow probe, and nobody else waits for its time-outs."""
-
-    def __init__(self) -> None:
-        self._failures: dict[str, int] = {}
-        self._lock = threading.Lock()
-
-    def success(self, provider: str) -> None:
-        with self._lock:
-            self._failures[provider] = 0
-
-    def failure(self, provider: str) -> None:
-        with self._lock:
-            self._failures[provider] = self._failures.get(provider, 0) + 1
-
-    def down(self, provider: str) -> bool:
-        return self._failures.get(provider, 0) >= 3
-
-
-@dataclass(frozen=True)
-class Order:
-    """What kind of turn it is. ``audit``: look at the calendar even if nothing has changed.
-
-    ``held``: accounts of which too many sessions have vanished. ``lms_since``: the window in which the
-    LMS is read, the same for the scan and for the turn.
-    """
-
-    now: datetime
-    lms_since: datetime
-    audit: bool
-    switches: Mapping[str, AccountSwitches]
-    held: frozenset[str] = frozenset()
-    weather: Weather = field(default_factory=Weather)
 
 
 @dataclass(frozen=True)
@@ -258,7 +177,8 @@ class Turn:
     ) -> tuple[Plan, Allowed, bool]:
         """Observe as much as is needed, plan, and let the guards see it."""
         desired = same_human(self.desired, connection)
-        policy, now = self.world.policy, self.order.now
+        now = self.order.now
+        policy = policy_of(self.world, self.order.switches.get(connection.account))
         planned = plan(desired, entries, None, policy, now)
         if look or planned.look:
             look = True
@@ -383,8 +303,3 @@ def same_human(desired: Desired, connection: Connection) -> Desired:
     if desired.person is not None and desired.person.identity != connection.identity:
         return Desired(desired.person_id, None, digest=desired.digest)
     return desired
-
-
-def mode_of(world: World, switches: AccountSwitches | None) -> Mode:
-    """The stricter of the whole's mode and the account's."""
-    return world.mode.stricter(switches.mode) if switches else Mode.OBSERVE

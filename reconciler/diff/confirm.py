@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from reconciler.diff.fields import content_of, digest_of, removal_of
 from reconciler.model import (
@@ -20,33 +19,13 @@ from reconciler.model import (
     EventKey,
     HoldReason,
     LedgerEntry,
+    MultiDay,
     Registration,
     Removal,
     Standing,
     State,
+    UnregisterMode,
 )
-
-
-class UnregisterMode(StrEnum):
-    """What a learner's deletion leads to, from most to least."""
-
-    APPLY = "apply"
-    ASK = "ask"
-    REPORT = "report"
-    NEVER = "never"
-
-    def stricter(self, other: UnregisterMode) -> UnregisterMode:
-        """The one of the two that does less."""
-        order = list(UnregisterMode)
-        return max(self, other, key=order.index)
-
-
-class MultiDay(StrEnum):
-    """What it means that only some days of a session were deleted."""
-
-    ASK = "ask"
-    ANY = "any"
-    ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +228,8 @@ class Bench:
 
     def _may_not(self, registration: Registration) -> str | None:
         """Why deleting the event does not give the seat back; ``None`` if it does."""
-        if removal_of(registration, self.gives_back) is Removal.PUT_BACK:
+        acts = self.policy.mode is not UnregisterMode.NEVER
+        if removal_of(registration, acts) is Removal.PUT_BACK:
             return "this seat is not given back by deleting the event"
         until = registration.session.cancel_until
         if until is not None and until <= self.now:

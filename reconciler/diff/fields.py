@@ -205,8 +205,9 @@ def same_time(desired: Day, actual: Day) -> bool:
         )
     if (desired.start_instant, desired.end_instant) != (actual.start_instant, actual.end_instant):
         return False
-    return actual.zone == "UTC" or _shown_offset(desired) == _shown_offset(actual)
+    return actual.zone == "UTC" or _shown_offsets(desired) == _shown_offsets(actual)
 
 
-def _shown_offset(day: Day) -> timedelta | None:
-    return day.start_instant.astimezone(zone(day.zone)).utcoffset()
+def _shown_offsets(day: Day) -> list[timedelta | None]:
+    there = zone(day.zone)
+    return [moment.astimezone(there).utcoffset() for moment in (day.start_instant, day.end_instant)]

@@ -20,6 +20,7 @@ from reconciler.model import (
     Role,
     State,
     Suspicion,
+    UnregisterMode,
 )
 from reconciler.ports import Hold, Occurrence, Run
 
@@ -155,6 +156,7 @@ def switches_of(row: Row) -> AccountSwitches:
         vendors=frozenset(row.vendors),
         email_notifications=row.email_notifications,
         mode=Mode(row.mode),
+        unregister=UnregisterMode(row.unregister_mode or UnregisterMode.APPLY),
         people=None if row.people is None else frozenset(row.people),
     )
 
@@ -166,6 +168,7 @@ def columns_of_switches(switches: AccountSwitches) -> dict[str, Any]:
         "vendors": sorted(switches.vendors),
         "email_notifications": switches.email_notifications,
         "mode": switches.mode.value,
+        "unregister_mode": switches.unregister.value,
         "people": None if switches.people is None else sorted(switches.people),
     }
 

@@ -1,8 +1,9 @@
 """YAML -> typed, frozen settings; every problem at once, with its place in the file."""
 
+from reconciler.model import MultiDay, UnregisterMode
 from reconciler.settings.databases import Lms, LmsAdapter, MoodleOptions, ReferenceOptions, State
 from reconciler.settings.loading import load, needs_restart
-from reconciler.settings.sections import AccountDefaults, MultiDay, Settings, UnregisterMode, Visibility
+from reconciler.settings.sections import AccountDefaults, Settings, Visibility
 from reconciler.settings.values import Listen, SecretFile
 from reconciler.settings.vendors import Cloud, Google, Microsoft
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from pydantic import ValidationInfo, field_validator
 
-from reconciler.model import AccountSwitches, Mode
+from reconciler.model import AccountSwitches, Mode, MultiDay, UnregisterMode
 from reconciler.settings.databases import Lms, State
 from reconciler.settings.values import (
     Duration,
@@ -22,28 +22,6 @@ from reconciler.settings.values import (
     section,
 )
 from reconciler.settings.vendors import Network, Providers, Vendor
-
-
-class UnregisterMode(StrEnum):
-    """What a learner's deletion of an event leads to, from most to least."""
-
-    APPLY = "apply"
-    ASK = "ask"
-    REPORT = "report"
-    NEVER = "never"
-
-    def stricter(self, other: UnregisterMode) -> UnregisterMode:
-        """The one of the two that does less."""
-        order = list(UnregisterMode)
-        return max(self, other, key=order.index)
-
-
-class MultiDay(StrEnum):
-    """What it means that only some days of a session were deleted."""
-
-    ASK = "ask"
-    ANY = "any"
-    ALL = "all"
 
 
 class Visibility(StrEnum):
@@ -195,7 +173,12 @@ class Accounts(Section):
         """The same as the ledger keeps it."""
         first = self.first_values(account)
         return AccountSwitches(
-            account, frozenset(first.vendors), first.email_notifications, first.mode, first.people
+            account,
+            frozenset(first.vendors),
+            first.email_notifications,
+            first.mode,
+            first.unregister_mode,
+            first.people,
         )
 
 

@@ -1,0 +1,104 @@
+"""What a turn is made with: the adapters, the modes in force, the pace, and which vendors answer."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from reconciler.diff.plan import Policy
+from reconciler.metrics import Metrics
+from reconciler.model import AccountSwitches, Mode, UnregisterMode
+from reconciler.ports import CalendarProvider, Clock, Ledger, LmsSource
+
+
+@dataclass(frozen=True, slots=True)
+class AuditIntervals:
+    """How often a calendar is looked at, by how near its next session is. ``jitter`` is a share."""
+
+    soon: timedelta = timedelta(minutes=15)
+    fortnight: timedelta = timedelta(hours=4)
+    later: timedelta = timedelta(hours=24)
+    jitter: float = 0.1
+
+    def until_next(self, next_start: datetime, now: datetime, chance: random.Random) -> timedelta:
+        """The time to the next look, spread so that calendars are not all looked at together."""
+        ahead = next_start - now
+        interval = self.later
+        if ahead <= timedelta(hours=48):
+            interval = self.soon
+        elif ahead <= timedelta(days=14):
+            interval = self.fortnight
+        return interval * (1 + self.jitter * (2 * chance.random() - 1))
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything a turn is made with. ``owner`` names this process in leases."""
+
+    lms: LmsSource
+    ledger: Ledger
+    providers: Mapping[str, CalendarProvider]
+    policy: Policy
+    clock: Clock
+    owner: str
+    mode: Mode = Mode.SYNC
+    unregister: UnregisterMode = UnregisterMode.APPLY
+    audits: AuditIntervals = field(default_factory=AuditIntervals)
+    private: bool = False
+    metrics: Metrics = field(default_factory=Metrics)
+    chance: random.Random = field(default_factory=random.Random)
+
+
+class Weather:
+    """Which vendors answer, within one cycle. After three failures in a row and no success since, the
+    rest of the cycle leaves that vendor alone: a slow probe, and nobody else waits for its time-outs."""
+
+    def __init__(self) -> None:
+        self._failures: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def success(self, provider: str) -> None:
+        with self._lock:
+            self._failures[provider] = 0
+
+    def failure(self, provider: str) -> None:
+        with self._lock:
+            self._failures[provider] = self._failures.get(provider, 0) + 1
+
+    def down(self, provider: str) -> bool:
+        return self._failures.get(provider, 0) >= 3
+
+
+@dataclass(frozen=True)
+class Order:
+    """What kind of turn it is. ``audit``: look at the calendar even if nothing has changed.
+
+    ``held``: accounts of which too many sessions have vanished. ``lms_since``: the window in which the
+    LMS is read, the same for the scan and for the turn.
+    """
+
+    now: datetime
+    lms_since: datetime
+    audit: bool
+    switches: Mapping[str, AccountSwitches]
+    held: frozenset[str] = frozenset()
+    weather: Weather = field(default_factory=Weather)
+
+
+def mode_of(world: World, switches: AccountSwitches | None) -> Mode:
+    """The stricter of the whole's mode and the account's."""
+    return world.mode.stricter(switches.mode) if switches else Mode.OBSERVE
+
+
+def unregister_of(world: World, switches: AccountSwitches | None) -> UnregisterMode:
+    """The stricter of the whole's and the account's way with deleted events."""
+    return world.unregister.stricter(switches.unregister) if switches else UnregisterMode.NEVER
+
+
+def policy_of(world: World, switches: AccountSwitches | None) -> Policy:
+    """The policy for one account: whether deleting an event may give the seat back there."""
+    gives_back = unregister_of(world, switches) in (UnregisterMode.APPLY, UnregisterMode.ASK)
+    return replace(world.policy, gives_back=world.policy.gives_back and gives_back)

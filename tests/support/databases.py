@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,11 @@ import sqlalchemy as sa
 
 from reconciler.ledger.database import open_database
 from reconciler.ledger.store import SqlLedger, open_ledger
+from reconciler.ledger.tables import metadata
 from reconciler.ledger.upgrade import upgrade
+
+AS_PEOPLE_SORT = "TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'en-US' LOCALE 'C'"
+"""Options of a PostgreSQL database whose own order of texts is not that of code points."""
 
 POSTGRESQL = os.environ.get("TEST_POSTGRESQL", "postgresql+psycopg://postgres@127.0.0.1:5432")
 MARIADB = os.environ.get("TEST_MARIADB", "mariadb+pymysql://root@127.0.0.1:3306")
@@ -111,39 +115,44 @@ def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def ledger_template(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Server | None], str]:
-    """Makes one database of each kind with our schema, to be copied by each test."""
-    made: dict[str, str] = {}
+def ledger_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with our schema and nothing in it, to be copied."""
+    file = tmp_path_factory.mktemp("ledger") / "state.db"
+    _upgrade(f"sqlite:///{file}")
+    return file
 
-    def make(kind: str, server: Server | None) -> str:
-        if kind not in made:
-            file = tmp_path_factory.mktemp("template") / "state.db"
-            url = f"sqlite:///{file}" if server is None else server.create()
-            database = open_database(url)
-            upgrade(database)
-            database.close()
-            made[kind] = str(file) if server is None else str(sa.make_url(url).database)
-        return made[kind]
 
-    return make
+@pytest.fixture(scope="session")
+def ledger_on_postgresql(postgresql: Server) -> str:
+    """A PostgreSQL database with our schema, to be emptied before it is used."""
+    url = postgresql.create(AS_PEOPLE_SORT)
+    _upgrade(url)
+    return url
+
+
+def _upgrade(url: str) -> None:
+    database = open_database(url)
+    upgrade(database)
+    database.close()
+
+
+def _empty(url: str) -> None:
+    database = open_database(url)
+    with database.writing() as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(table.delete())
+    database.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def ledger_url(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    ledger_template: Callable[[str, Server | None], str],
-) -> Iterator[str]:
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A state database with our schema and nothing in it, on each kind of database in turn."""
     if request.param == "sqlite":
-        file = tmp_path / "state.db"
-        shutil.copy(ledger_template("sqlite", None), file)
-        yield f"sqlite:///{file}"
-        return
-    server: Server = request.getfixturevalue("postgresql")
-    url = server.create(f"TEMPLATE {ledger_template('postgresql', server)}")
-    yield url
-    server.drop(url)
+        shutil.copy(request.getfixturevalue("ledger_file"), tmp_path / "state.db")
+        return f"sqlite:///{tmp_path / 'state.db'}"
+    url: str = request.getfixturevalue("ledger_on_postgresql")
+    _empty(url)
+    return url
 
 
 @pytest.fixture

@@ -189,6 +189,25 @@ def test_with_the_wrong_key_the_start_is_refused_and_the_state_untouched(
     assert tokens.get(ana) == CREDENTIALS
 
 
+def test_a_rotation_that_lacks_a_key_changes_not_even_what_it_could(
+    ledger: SqlLedger,
+    tokens: SqlTokens,
+    ana: Connection,
+    ben: Connection,
+    old_key: Path,
+    new_key: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("reconciler.tokens.store._BATCH", 1)
+    tokens.put(ana, CREDENTIALS)
+    SqlTokens(ledger.database, read_keys([_key_file(tmp_path, "lost.key")])).put(ben, CREDENTIALS)
+    before = _stored(ledger)
+    with pytest.raises(StateUnreadable, match="which no key file holds"):
+        SqlTokens(ledger.database, read_keys([new_key, old_key])).rotate()
+    assert _stored(ledger) == before
+
+
 def test_an_empty_store_is_content_with_any_key(tokens: SqlTokens) -> None:
     tokens.check()
     assert tokens.rotate() == 0

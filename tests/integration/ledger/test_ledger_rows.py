@@ -230,7 +230,9 @@ def test_a_hold_keeps_its_beginning_and_an_operators_release(ledger: SqlLedger) 
 
 
 def test_switches_come_back_and_the_audit_log_says_what_changed(ledger: SqlLedger) -> None:
-    first = AccountSwitches("acme", frozenset({"google", "caldav"}), True, Mode.OBSERVE, people=frozenset({"7"}))
+    first = AccountSwitches(
+        "acme", frozenset({"google", "caldav"}), True, Mode.OBSERVE, people=frozenset({"7"})
+    )
     ledger.set_switches(first, "ana", NOW)
     second = replace(first, mode=Mode.SYNC, people=None)
     ledger.set_switches(second, "ben", NOW, "10.0.0.1")

@@ -45,7 +45,7 @@ class _Table:
 
     def alike(self, column: str, other: _Table, others: str) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
         """Two columns ready to be compared, be one a number and the other text."""
-        if self._kinds[column] == other._kinds[others]:
+        if self._kinds[column] == other._kinds[others] != "other":
             return self[column], other[others]
         return as_text(self[column]), as_text(other[others])
 

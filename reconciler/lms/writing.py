@@ -7,7 +7,9 @@ https://www.postgresql.org/docs/current/runtime-config-client.html, MariaDB ``id
 https://mariadb.com/kb/en/transaction-timeouts/; MySQL and SQLite have no such thing, there the clock is
 looked at once more just before the commit).
 
-Isolation is ``REPEATABLE READ``: what is read after the write is read under the locks of the write.
+What is read after the write is read under the locks of the write and not before it: on PostgreSQL each
+statement of a ``READ COMMITTED`` transaction sees what is committed when it begins, on MariaDB a
+``REPEATABLE READ`` one sees what is committed when it first reads without locking.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ class _Conflict(Exception):
 
 
 def write_engine(url: str | URL, password: str | None = None) -> Engine:
-    """An engine for giving seats back, at the LMS's primary. No connection is kept: they are needed rarely."""
+    """An engine for giving seats back, at the LMS's primary. No connection is kept."""
     parsed = sa.make_url(url)
     if password is not None:
         parsed = parsed.set(password=password)
@@ -63,9 +65,8 @@ def write_engine(url: str | URL, password: str | None = None) -> Engine:
         options |= {"prepare_threshold": None, "tcp_user_timeout": 2 * _STATEMENT_SECONDS * 1000}
     else:
         options |= {"charset": "utf8mb4", "read_timeout": 2 * _STATEMENT_SECONDS}
-    return sa.create_engine(
-        parsed, poolclass=sa.NullPool, isolation_level="REPEATABLE READ", connect_args=options
-    )
+    isolation = "READ COMMITTED" if kind == "postgresql" else "REPEATABLE READ"
+    return sa.create_engine(parsed, poolclass=sa.NullPool, isolation_level=isolation, connect_args=options)
 
 
 def _sqlite_engine(url: URL) -> Engine:
@@ -93,7 +94,7 @@ _CLOCKS = {
 
 def clock_of(connection: Connection) -> datetime:
     """The database's clock, aware UTC."""
-    value = connection.exec_driver_sql(f"SELECT {_clock(connection)}".replace("%", "%%")).scalar_one()
+    value = connection.exec_driver_sql(f"SELECT {_clock(connection)}").scalar_one()
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     if not isinstance(moment, datetime):
         raise ValueError("the database's clock is no time")
@@ -207,7 +208,6 @@ def _limits(connection: Connection, left: timedelta) -> list[str]:
             f"SET LOCAL statement_timeout = {statement}",
             f"SET LOCAL idle_in_transaction_session_timeout = {idle}",
         ]
-    connection.rollback()  # so that no snapshot is older than the locks of the write
     waits = [
         f"SET SESSION innodb_lock_wait_timeout = {_LOCK_SECONDS}",
         f"SET SESSION lock_wait_timeout = {_LOCK_SECONDS}",

@@ -16,6 +16,9 @@ from typing import NamedTuple
 import pytest
 import sqlalchemy as sa
 
+from reconciler.lms.engine import read_engine
+from reconciler.lms.moodle import MoodleLms
+
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data"
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 """The dumps were made half an hour before."""
@@ -78,3 +81,21 @@ def truth(name: str) -> list[Truth]:
     with shared_file(f"moodle/truth-{name}.tsv").open(encoding="utf-8", newline="") as lines:
         rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
         return [Truth(*row[:10], int(row[10]), row[11] == "1", *row[12:]) for row in rows]
+
+
+class WritableMoodle:
+    """A site whose rows a test may change."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+        self.lms = MoodleLms(read_engine(url), site_url="https://lms.example")
+
+    def change(self, *statements: str) -> None:
+        with self.engine.connect() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+
+    def close(self) -> None:
+        self.lms.close()
+        self.engine.dispose()

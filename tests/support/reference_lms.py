@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from reconciler.lms.engine import read_engine
 from reconciler.lms.reference import ReferenceLms
-from reconciler.lms.reference_tables import create_schema
+from reconciler.lms.reference_tables import create_schema, tables
 from reconciler.simulators.lms import SmallLms
 
 
@@ -30,4 +30,7 @@ def reference_site(url: str) -> ReferenceSite:
     """The five tables, empty, in the database at this URL, which may be a SQLite file yet to be made."""
     engine = sa.create_engine(url)
     create_schema(engine)
+    with engine.begin() as connection:
+        for table in tables().sorted_tables:
+            connection.execute(table.delete())
     return ReferenceSite(url, engine, SmallLms(engine), ReferenceLms(read_engine(url)))

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import random
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +12,8 @@ from urllib.parse import urlsplit
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Engine
 
+from reconciler.confirm import Silence
+from reconciler.diff.confirm import ConfirmPolicy
 from reconciler.diff.guards import DeleteGuard
 from reconciler.diff.plan import Policy
 from reconciler.dispatch.local import LocalDispatcher
@@ -25,10 +24,13 @@ from reconciler.ledger.store import SqlLedger, open_ledger
 from reconciler.lms.engine import read_engine
 from reconciler.lms.moodle import MoodleLms
 from reconciler.lms.reference import ReferenceLms
-from reconciler.loop import Loop, lms_window
+from reconciler.lms.reference_registrar import ReferenceRegistrar
+from reconciler.lms.writing import write_engine
+from reconciler.loop import Confirming, Loop, lms_window
 from reconciler.metrics import Metrics
 from reconciler.model import Connection, Mode, Person
-from reconciler.ports import CalendarProvider, Clock, Installation, LmsSource
+from reconciler.owner import is_dead, this_process
+from reconciler.ports import CalendarProvider, Clock, Installation, LmsSource, Registrar
 from reconciler.providers.google.client import Client as GoogleClient
 from reconciler.providers.google.oauth import TOKEN_URI
 from reconciler.providers.google.oauth import AccessTokens as GoogleTokens
@@ -74,6 +76,7 @@ class House:
         is the one it left. A clone or a moved installation only observes; a restored state proves nothing.
         """
         ledger, instant = self.ledger, self.world.clock()
+        ledger.end_leases([owner for owner in ledger.lease_owners() if is_dead(owner)])
         if ledger.witness_check(self.settings.state.witness_file) is Witness.RESTORED:
             ended = ledger.end_baselines(None, None, instant)
             log.warning(
@@ -134,16 +137,18 @@ def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House
         metrics = Metrics()
         lms = open_lms(settings)
         providers = _providers(settings, tokens, metrics)
+        confirming = _confirming(settings)
         dispatcher = LocalDispatcher(settings.dispatch.local.threads)
         opened.callback(dispatcher.close)
         world = World(
             lms=lms,
             ledger=ledger,
             providers=providers,
-            policy=Policy(settings.installation.id, gives_back=False),
+            policy=Policy(settings.installation.id, gives_back=confirming is not None),
             clock=clock or now,
-            owner=f"{socket.gethostname()}:{os.getpid()}:{random.SystemRandom().getrandbits(32):08x}",
+            owner=this_process(),
             mode=settings.mode,
+            unregister=settings.unregister.mode,
             audits=AuditIntervals(
                 settings.intervals.audit.soon,
                 settings.intervals.audit.fortnight,
@@ -154,7 +159,7 @@ def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House
             metrics=metrics,
         )
         guard = DeleteGuard(settings.deletes.max_vanished_share, settings.deletes.min_sessions)
-        loop = Loop(world, dispatcher, settings.accounts.switches, guard)
+        loop = Loop(world, dispatcher, settings.accounts.switches, guard, confirming)
         yield House(settings, ledger, tokens, lms, providers, metrics, world, loop)
 
 
@@ -193,6 +198,34 @@ def open_lms(settings: Settings) -> LmsSource:
                 time_zone=options.time_zone,
                 location_fields=options.location_fields,
             )
+
+
+def _confirming(settings: Settings) -> Confirming | None:
+    """How seats are given back; ``None`` where the LMS offers no way."""
+    registrar = _registrar(settings)
+    if registrar is None:
+        return None
+    given = settings.unregister
+    person, fleet = given.person_guard, given.fleet_guard
+    policy = ConfirmPolicy(
+        mode=given.mode,
+        multi_day=given.multi_day,
+        grace=given.grace,
+        grace_near=given.grace_near,
+        person_seats=person.seats,
+        person_share=person.share,
+        person_within=person.within,
+    )
+    return Confirming(registrar, Silence(), policy, fleet.seats, fleet.share, fleet.within)
+
+
+def _registrar(settings: Settings) -> Registrar | None:
+    given = settings.lms
+    if given.adapter is not LmsAdapter.REFERENCE:
+        return None
+    options = given.reference
+    engine = write_engine(given.database)
+    return ReferenceRegistrar(engine, prefix=options.table_prefix, schema=options.schema_name)
 
 
 def open_lms_for_writing(settings: Settings) -> Engine:
@@ -242,6 +275,7 @@ def _google(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> Calendar
         client_id=given.client_id,
         client_secret=given.client_secret_file.text,
         token_uri=f"{oauth.rstrip('/')}/token" if oauth else TOKEN_URI,
+        observer=metrics,
     )
     throttle = Throttle(
         "google",
@@ -267,7 +301,9 @@ def _microsoft(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> Calen
     graph, login = _GRAPH[given.cloud]
     graph = (network.endpoints.microsoft_graph or graph).rstrip("/")
     login = (network.endpoints.microsoft_login or login).rstrip("/")
-    entra = Entra(given.client_id, _microsoft_credential(settings), transport, login_url=login)
+    entra = Entra(
+        given.client_id, _microsoft_credential(settings), transport, login_url=login, observer=metrics
+    )
     throttle = Throttle(
         "microsoft",
         [Quota(given.quota.per_minute, 60)],

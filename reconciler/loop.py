@@ -156,8 +156,10 @@ class Loop:
         switches = self.world.ledger.switches()
         order = Order(now, lms_window(now), True, switches)
 
+        world = self.world.at_work("confirm")
+
         def hear(batch: Sequence[Due]) -> None:
-            tally.add(confirm(self.world, order, court, [one.person for one in batch]))
+            tally.add(confirm(world, order, court, [one.person for one in batch]))
 
         self.dispatcher.run(batches([Due(person) for person in people]), hear)
         tally.record(self.world.metrics, looked=False)
@@ -190,8 +192,10 @@ class Loop:
         return known
 
     def _reconcile(self, order: Order, due: Sequence[Due], tally: Tally) -> None:
+        world = self.world.at_work("audit" if order.audit else "push")
+
         def work(batch: Sequence[Due]) -> None:
-            reports = reconcile(self.world, order, batch)
+            reports = reconcile(world, order, batch)
             tally.add(reports)
             self.pending.settle(reports, self.world.clock(), self.world.metrics)
             if self.progress:

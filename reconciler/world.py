@@ -51,6 +51,11 @@ class World:
     metrics: Metrics = field(default_factory=Metrics)
     chance: random.Random = field(default_factory=random.Random)
 
+    def at_work(self, cycle: str) -> World:
+        """The same, with a lease owner of its own for a cycle, so that two cycles of one process keep off
+        each other's people like two processes."""
+        return replace(self, owner=f"{self.owner}/{cycle}")
+
 
 class Weather:
     """Which vendors answer, within one cycle. After three failures in a row and no success since, the

@@ -49,6 +49,23 @@ class Leases:
                 epochs |= {person: epoch + 1 for person, epoch in free.items()}
         return Lease(owner, epochs, seconds)
 
+    def lease_owners(self) -> Sequence[str]:
+        """Whoever holds a lease, or held one that ran out."""
+        owners = sa.select(person_state.c.lease_owner).where(person_state.c.lease_owner.is_not(None))
+        with self._database.reading() as connection:
+            return list(connection.scalars(owners.distinct()))
+
+    def end_leases(self, owners: Collection[str]) -> None:
+        """End every lease of these owners, because they are known to be dead."""
+        if not owners:
+            return
+        with self._database.writing() as connection:
+            connection.execute(
+                person_state.update()
+                .where(person_state.c.lease_owner.in_(list(owners)))
+                .values(lease_owner=None, lease_until=None, lease_epoch=person_state.c.lease_epoch + 1)
+            )
+
     def give_up(self, lease: Lease) -> None:
         """End the lease of whoever is still in it."""
         with self._database.writing() as connection:

@@ -101,6 +101,12 @@ def test_a_marker_that_names_another_day_is_put_right() -> None:
     assert update.differs == {Field.MARKER}
 
 
+def test_an_event_of_another_installation_is_not_adopted() -> None:
+    event = an_event()
+    other = replace(event, event_id="other", marker=replace(event.marker, installation="another"))
+    assert [type(change) for change in audit(SEAT, [], other).changes] == [Create]
+
+
 # Copies ---------------------------------------------------------------------------------------------
 
 
@@ -124,7 +130,7 @@ def test_where_the_recorded_id_is_gone_the_copy_is_adopted_and_the_recorded_one_
     copy = a_copy_of(an_event())
     (adopt,) = audit(SEAT, [an_entry(state=state)], copy).changes
     assert isinstance(adopt, Adopt)
-    assert adopt.actual == copy
+    assert (adopt.actual, adopt.cause) == (copy, Cause.DRIFT)
     assert adopt.ask_first
 
 

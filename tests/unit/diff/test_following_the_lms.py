@@ -175,6 +175,15 @@ def test_a_dropped_past_day_does_not_lend_its_event_to_a_day_that_moved() -> Non
     assert what(planned) == [(Update, 1)]
 
 
+def test_days_that_all_move_keep_their_order_though_one_is_past() -> None:
+    yesterday = a_day("2026-11-21 09:00")
+    planned = push(booked(TUESDAY, WEDNESDAY), recorded(booked(yesterday, MONDAY)))
+    assert [(change.key.slot, change.event.day) for change in planned.changes] == [
+        (0, TUESDAY),
+        (1, WEDNESDAY),
+    ]
+
+
 # Zones ----------------------------------------------------------------------------------------------
 
 

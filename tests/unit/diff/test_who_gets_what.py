@@ -143,6 +143,11 @@ def test_a_day_that_is_going_on_is_not_past() -> None:
     assert isinstance(create, Create)
 
 
+def test_what_is_wanted_and_next_is_counted_without_the_past() -> None:
+    planned = plan(a_desired(booked(YESTERDAY, ON_NOW, TOMORROW)), [], a_listing(), a_policy(), NOW)
+    assert (planned.wanted, planned.next_start) == (2, ON_NOW.start_instant)
+
+
 def test_a_day_is_past_by_the_later_of_ledger_and_lms() -> None:
     brought_forward = plans(a_desired(booked(YESTERDAY)), [an_entry(booked(TOMORROW))])[0]
     put_off = plans(a_desired(booked(TOMORROW)), [an_entry(booked(YESTERDAY))])[0]

@@ -64,7 +64,7 @@ def account_set(
     """Change the switches of account NAME; what is not named stays."""
     with house_of(config) as house:
         now = house.world.clock()
-        old = all_switches(house).get(name) or house.loop.first_switches(name)
+        old = house.ledger.switches().get(name) or house.loop.first_switches(name)
         new = old
         if vendors is not None:
             chosen = frozenset(part.strip() for part in vendors.split(",") if part.strip())

@@ -22,6 +22,7 @@ from reconciler.ports import Run
 from reconciler.preview import View, preview
 from reconciler.render import PersonPlan
 from reconciler.settings import load
+from reconciler.world import in_force
 
 FAILED, CHANGES, HELD, BAD_CONFIGURATION = 1, 2, 3, 78
 
@@ -94,7 +95,7 @@ def all_switches(house: House) -> dict[str, AccountSwitches]:
     known = dict(house.ledger.switches())
     for connection in house.ledger.connections():
         known.setdefault(connection.account, house.loop.first_switches(connection.account))
-    return known
+    return dict(in_force(known, house.ledger.holds()))
 
 
 def plans_of(house: House) -> list[PersonPlan]:
@@ -111,4 +112,4 @@ def _person_plan(view: View) -> PersonPlan:
 def one_of_each(house: House, progress: Callable[[int], None] | None = None) -> list[Run]:
     """One cycle of each kind; ``progress`` is told how many people more are done."""
     loop = replace(house.loop, progress=progress)
-    return [loop.push(), loop.audit()]
+    return [loop.push(), loop.audit(), loop.confirm()]

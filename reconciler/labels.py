@@ -137,3 +137,4 @@ class Guard(StrEnum):
 
     VANISHED_SESSIONS = "vanished-sessions"
     FLEET = "fleet"
+    PAUSE = "pause"  # an operator's

@@ -18,11 +18,12 @@ from reconciler.confirm import Court, confirm
 from reconciler.diff.confirm import ConfirmPolicy
 from reconciler.diff.guards import DeleteGuard, Vanished, too_many_vanished
 from reconciler.errors import CycleError, LmsUnreadable
+from reconciler.labels import Guard
 from reconciler.model import AccountSwitches, ConnectionState, Mode, PersonState
 from reconciler.ports import Dispatcher, Due, FleetLimit, Glance, Hold, Notices, Registrar, Run, Scan
 from reconciler.tally import Pending, Tally
 from reconciler.turn import reconcile
-from reconciler.world import Order, World, mode_of
+from reconciler.world import Order, World, in_force, mode_of
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +31,6 @@ BATCH = 50
 """People per unit of work: one query for the desired state of them all, one for their ledger."""
 MOST_AUDITS = 5_000
 """Calendars looked at in one audit cycle at most; the rest are due again in the next."""
-VANISHED_GUARD = "vanished-sessions"
-FLEET_GUARD = "fleet"
 MOST_HEARINGS = 2_000
 """People whose vanished events are heard in one confirm cycle at most, the longest missed first."""
 
@@ -99,7 +98,7 @@ class Loop:
         metrics.events(ledger.counts())
         metrics.connections(ledger.connection_counts())
         holds = [hold for hold in ledger.holds() if not hold.released]
-        for guard in (VANISHED_GUARD, FLEET_GUARD):
+        for guard in (Guard.VANISHED_SESSIONS, Guard.FLEET):
             metrics.guard_holds(guard, sum(hold.count for hold in holds if hold.guard == guard))
         for provider in self.world.providers:
             metrics.oldest_pending(provider, self.pending.oldest(provider, now))
@@ -131,7 +130,7 @@ class Loop:
         return due, chosen, scan
 
     def _audit(self, now: datetime, tally: Tally) -> None:
-        switches = self.world.ledger.switches()
+        switches = self._switches_known()
         chosen = Chosen(self.world, switches, now)
         states = self.world.ledger.due(now, MOST_AUDITS)
         due = [Due(state.person) for state in states if chosen.workable(state) and not chosen.resting(state)]
@@ -153,7 +152,7 @@ class Loop:
             limits=limits,
             fleet_held=frozenset(name for name, limit in limits.items() if self._fleet_held(limit, now)),
         )
-        switches = self.world.ledger.switches()
+        switches = self._switches_known()
         order = Order(now, lms_window(now), True, switches)
 
         world = self.world.at_work("confirm")
@@ -167,18 +166,18 @@ class Loop:
     def _fleet_held(self, limit: FleetLimit, now: datetime) -> bool:
         """Whether too many seats have vanished at this vendor; recorded as a hold that an operator ends."""
         ledger = self.world.ledger
-        known = {hold.subject: hold for hold in ledger.holds() if hold.guard == FLEET_GUARD}
+        known = {hold.subject: hold for hold in ledger.holds() if hold.guard == Guard.FLEET}
         hold = known.get(limit.provider)
         fleet = ledger.fleet(limit.provider, limit.since, now)
         if not limit.exceeded_by(fleet):
             if hold is None or not hold.released:
                 return hold is not None
-            ledger.end_hold(FLEET_GUARD, limit.provider, "released, and no more vanish", now)
+            ledger.end_hold(Guard.FLEET, limit.provider, "released, and no more vanish", now)
             return False
         if hold is None:
-            self.world.metrics.guard_triggered(FLEET_GUARD)
+            self.world.metrics.guard_triggered(Guard.FLEET)
             why = f"{fleet.vanished} of {fleet.vanished + fleet.live} seats vanished within the hour"
-            ledger.hold(Hold(FLEET_GUARD, limit.provider, why, now, fleet.vanished))
+            ledger.hold(Hold(Guard.FLEET, limit.provider, why, now, fleet.vanished))
             return True
         return not hold.released
 
@@ -189,7 +188,10 @@ class Loop:
             if account not in known:
                 known[account] = self.first_switches(account)
                 self.world.ledger.set_switches(known[account], "configuration", now)
-        return known
+        return in_force(known, self.world.ledger.holds())
+
+    def _switches_known(self) -> Mapping[str, AccountSwitches]:
+        return in_force(self.world.ledger.switches(), self.world.ledger.holds())
 
     def _reconcile(self, order: Order, due: Sequence[Due], tally: Tally) -> None:
         world = self.world.at_work("audit" if order.audit else "push")
@@ -212,19 +214,21 @@ class Loop:
             for vanished in too_many_vanished(ledger.upcoming(now), scan.sessions, scan.crowd, self.guard)
         }
         for hold in ledger.holds():
-            if hold.guard == VANISHED_GUARD and hold.subject not in found:
+            if hold.guard == Guard.VANISHED_SESSIONS and hold.subject not in found:
                 ledger.end_hold(hold.guard, hold.subject, "the reading has recovered", now)
-        held_before = {hold.subject for hold in ledger.holds() if hold.guard == VANISHED_GUARD}
+        held_before = {hold.subject for hold in ledger.holds() if hold.guard == Guard.VANISHED_SESSIONS}
         for vanished in found.values():
             ledger.hold(_hold(vanished, now))
             tally.held += 1
             if vanished.account not in held_before:
-                self.world.metrics.guard_triggered(VANISHED_GUARD)
+                self.world.metrics.guard_triggered(Guard.VANISHED_SESSIONS)
         return self._held_accounts()
 
     def _held_accounts(self) -> frozenset[str]:
         holds = self.world.ledger.holds()
-        return frozenset(one.subject for one in holds if one.guard == VANISHED_GUARD and not one.released)
+        return frozenset(
+            one.subject for one in holds if one.guard == Guard.VANISHED_SESSIONS and not one.released
+        )
 
 
 def lms_window(now: datetime) -> datetime:
@@ -279,7 +283,7 @@ class Chosen:
 def _hold(vanished: Vanished, now: datetime) -> Hold:
     count = len(vanished.sessions)
     why = f"{count} of {vanished.of} sessions still to come vanished from the LMS without trace"
-    return Hold(VANISHED_GUARD, vanished.account, why, now, count)
+    return Hold(Guard.VANISHED_SESSIONS, vanished.account, why, now, count)
 
 
 Item = TypeVar("Item")

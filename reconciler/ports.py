@@ -420,6 +420,9 @@ class Ledger(Protocol):
     ) -> bool:
         """Write down the intent and its evidence, if the fleet guard still lets it pass in that commit."""
 
+    def held(self) -> Sequence[LedgerEntry]:
+        """Every row that waits for an answer, ordered by key."""
+
     def evidence(self, person: str, session: str | None = None) -> Sequence[Evidence]:
         """What proved this person's un-registrations, oldest first."""
 

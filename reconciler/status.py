@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from reconciler.labels import Guard
 from reconciler.model import AccountSwitches, Connection, ConnectionState, LedgerEntry, Mode, Refusal
 from reconciler.ports import Hold, Ledger, Run
+from reconciler.world import EVERYBODY
 
 SHOWN = 10
 """How many of each kind are named; the rest is a number."""
@@ -25,6 +27,7 @@ class Status:
     broken: tuple[Connection, ...]
     connections: int
     failing: tuple[LedgerEntry, ...]
+    held: tuple[LedgerEntry, ...]
     refused: tuple[Refusal, ...]
     events: dict[tuple[str, str], int]
     silent: tuple[AccountSwitches, ...]
@@ -54,6 +57,7 @@ def status_of(ledger: Ledger, now: datetime) -> Status:
         broken=tuple(one for one in connections if one.state is not healthy),
         connections=len(connections),
         failing=tuple(ledger.failing(SHOWN)),
+        held=tuple(ledger.held()),
         refused=tuple(ledger.refusals()),
         events=dict(ledger.counts()),
         silent=tuple(one for one in switches if not one.email_notifications),
@@ -81,11 +85,24 @@ def _lines(status: Status) -> Iterator[str]:
         )
         yield f"Events: {counts}"
     for hold in status.holds:
+        if hold.guard == Guard.PAUSE:
+            whose = "everything" if hold.subject == EVERYBODY else f"account {hold.subject}"
+            yield f"PAUSED: {whose}, {hold.why}, since {_at(hold.since)}. End it with `reconciler resume`."
+            continue
         what = "released, ending" if hold.released else "HELD"
         yield (
             f"{what}: {hold.why} (guard {hold.guard}, {hold.subject}), since {_at(hold.since)}. "
-            f"Look with `reconciler plan`."
+            f"Look with `reconciler plan`, let go with `reconciler release --guard {hold.guard}`."
         )
+    yield from _some(
+        "Seats that wait for an answer",
+        [
+            f"{row.key}: {row.suspicion.hold_reason}"
+            + (f" since {_at(row.suspicion.held_since)}" if row.suspicion.held_since else "")
+            + f"; `reconciler release {row.key.person} {row.key.session}`, or with --restore"
+            for row in status.held
+        ],
+    )
     yield from _some(
         "Connections that do not work",
         [

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reconciler.diff.plan import Policy
+from reconciler.labels import Guard
 from reconciler.metrics import Metrics
 from reconciler.model import AccountSwitches, Mode, UnregisterMode
-from reconciler.ports import CalendarProvider, Clock, Ledger, LmsSource
+from reconciler.ports import CalendarProvider, Clock, Hold, Ledger, LmsSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,19 @@ class Weather:
 
     def down(self, provider: str) -> bool:
         return self._failures.get(provider, 0) >= 3
+
+
+EVERYBODY = "*"
+"""The subject of a pause that concerns every account."""
+
+
+def in_force(switches: Mapping[str, AccountSwitches], holds: Iterable[Hold]) -> Mapping[str, AccountSwitches]:
+    """The switches, with paused accounts only observed."""
+    paused = {hold.subject for hold in holds if hold.guard == Guard.PAUSE}
+    return {
+        account: replace(one, mode=Mode.OBSERVE) if paused & {account, EVERYBODY} else one
+        for account, one in switches.items()
+    }
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,16 @@ from zlib import crc32
 import sqlalchemy as sa
 
 from reconciler.errors import ReconcilerError
+from reconciler.labels import Guard
 from reconciler.ledger.audit import AuditLine, write_audit
 from reconciler.ledger.columns import EPOCH
 from reconciler.ledger.database import Database, upsert
 from reconciler.ledger.leases import prove
-from reconciler.ledger.rows import columns_of_entry
+from reconciler.ledger.rows import columns_of_entry, entry_of
 from reconciler.ledger.tables import event, evidence, hold, person_state
-from reconciler.model import Answer, HoldReason, LedgerEntry, State
+from reconciler.model import Answer, LedgerEntry, State
 from reconciler.ports import Evidence, Fleet, FleetLimit, Lease
 
-FLEET_GUARD = "fleet"
 _IN_QUESTION = [state.value for state in (State.MISSING, State.HELD, State.UNREGISTERING)]
 _VANISHED = [*_IN_QUESTION, State.UNREGISTERED.value]
 
@@ -113,21 +113,25 @@ class Suspects:
             write_audit(connection, line)
         return len(open_rows)
 
-    def held_seats(self, reason: HoldReason | None = None) -> Sequence[tuple[str, str, HoldReason]]:
-        """(person, session, reason) of every seat that waits."""
+    def held(self) -> Sequence[LedgerEntry]:
+        """Every row that waits for an answer, ordered by key."""
         statement = (
-            sa.select(event.c.person, event.c.session, event.c.hold_reason)
-            .where(event.c.state == State.HELD.value, event.c.hold_reason.is_not(None))
-            .distinct()
-            .order_by(event.c.person, event.c.session)
+            event.select()
+            .where(event.c.state == State.HELD.value)
+            .order_by(event.c.person, event.c.session, event.c.slot)
         )
-        if reason is not None:
-            statement = statement.where(event.c.hold_reason == reason.value)
         with self._database.reading() as connection:
-            return [
-                (row.person, row.session, HoldReason(row.hold_reason))
-                for row in connection.execute(statement)
-            ]
+            return [entry_of(row) for row in connection.execute(statement)]
+
+    def make_due(self, person: str, now: datetime) -> bool:
+        """Have a person looked at in the next cycle; false for somebody we keep no state of."""
+        with self._database.writing() as connection:
+            changed = connection.execute(
+                person_state.update()
+                .where(person_state.c.person == person)
+                .values(applied=None, next_audit=now, retry_at=None, attempts=0)
+            )
+            return bool(changed.rowcount)
 
     def release_hold(self, guard: str, subject: str, who: str, now: datetime) -> bool:
         """An operator lets go what a guard holds; false if it holds nothing."""
@@ -171,7 +175,7 @@ def _people(connection: sa.Connection, provider: str, which: sa.ColumnElement[bo
 
 def _released(connection: sa.Connection, provider: str) -> bool:
     found = connection.scalars(
-        sa.select(hold.c.released).where(hold.c.guard == FLEET_GUARD, hold.c.subject == provider)
+        sa.select(hold.c.released).where(hold.c.guard == Guard.FLEET, hold.c.subject == provider)
     ).one_or_none()
     return bool(found)
 

@@ -1,0 +1,172 @@
+"""The verbs that steer the rails: release, answer, pause, resume, resync, rebaseline, adopt-installation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reconciler.bootstrap import House
+from reconciler.commands import foreseen, house_of, who
+from reconciler.errors import ReconcilerError
+from reconciler.labels import Guard
+from reconciler.model import Answer, HoldReason, LedgerEntry
+from reconciler.ports import Hold
+from reconciler.world import EVERYBODY
+
+ORIGIN = "command line"
+_GUARDS = [Guard.VANISHED_SESSIONS.value, Guard.FLEET.value]
+
+
+@click.command()
+@click.argument("person", required=False)
+@click.argument("session", required=False)
+@click.option(
+    "--guard", type=click.Choice([Guard.VANISHED_SESSIONS, Guard.FLEET]), help="What a guard holds."
+)
+@click.option("--subject", help="Only of this account (vanished-sessions) or vendor (fleet).")
+@click.option("--restore", is_flag=True, help="Put the events back instead.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+@foreseen
+def release(
+    config: Path,
+    person: str | None,
+    session: str | None,
+    guard: str | None,
+    subject: str | None,
+    restore: bool,
+    yes: bool,
+) -> None:
+    """Let go what is held, after showing it: each seat is proven again before it is given back.
+
+    Names either one PERSON (and SESSION), or a --guard.
+    """
+    if (person is None) == (guard is None):
+        raise click.UsageError("name either a PERSON or a --guard")
+    with house_of(config) as house:
+        seats = [row for row in house.ledger.held() if _meant(row, person, session, guard, subject)]
+        holds = [one for one in house.ledger.holds() if _holds(one, guard, subject)]
+        if not seats and not holds:
+            raise ReconcilerError("nothing of that kind is held", next_step="See `reconciler status`.")
+        _show(seats, holds)
+        if not yes:
+            click.confirm("Put the events back?" if restore else "Let it go?", abort=True)
+        _let_go(house, seats, holds, Answer.KEEP if restore else Answer.GIVE_BACK)
+    click.echo("Done: it is looked at in the next confirm cycle (or `reconciler once`).")
+
+
+def _meant(
+    row: LedgerEntry, person: str | None, session: str | None, guard: str | None, subject: str | None
+) -> bool:
+    if guard is not None:
+        by_fleet = row.suspicion.hold_reason is HoldReason.FLEET_GUARD
+        return guard == Guard.FLEET and by_fleet and subject in (None, row.provider)
+    return row.key.person == person and session in (None, row.key.session)
+
+
+def _holds(hold: Hold, guard: str | None, subject: str | None) -> bool:
+    return hold.guard == guard and not hold.released and subject in (None, hold.subject)
+
+
+def _show(seats: list[LedgerEntry], holds: list[Hold]) -> None:
+    for hold in holds:
+        click.echo(f"{hold.guard} {hold.subject}: {hold.why}, since {hold.since:%Y-%m-%d %H:%M}Z")
+    for row in seats:
+        since = row.suspicion.held_since
+        held = f", since {since:%Y-%m-%d %H:%M}Z" if since else ""
+        click.echo(f"{row.key}: held ({row.suspicion.hold_reason}){held}")
+
+
+def _let_go(house: House, seats: list[LedgerEntry], holds: list[Hold], given: Answer) -> None:
+    now = house.world.clock()
+    if given is Answer.KEEP and any(hold.guard == Guard.VANISHED_SESSIONS for hold in holds):
+        raise ReconcilerError(
+            "sessions that vanished from the LMS cannot be put back from here",
+            next_step="Restore them in the LMS: the hold ends by itself when they are there again.",
+        )
+    for person, session in sorted({(row.key.person, row.key.session) for row in seats}):
+        house.ledger.answer(person, session, given, who(), ORIGIN, now)
+    if given is Answer.GIVE_BACK:
+        for hold in holds:
+            house.ledger.release_hold(hold.guard, hold.subject, who(), now)
+
+
+@click.command()
+@click.argument("person")
+@click.argument("session")
+@click.argument("given", type=click.Choice(["keep", "give-back"]))
+@click.pass_obj
+@foreseen
+def answer(config: Path, person: str, session: str, given: str) -> None:
+    """Answer for PERSON what is to become of the seat in SESSION: what the buttons in the mails do."""
+    with house_of(config) as house:
+        chosen = Answer.KEEP if given == "keep" else Answer.GIVE_BACK
+        days = house.ledger.answer(person, session, chosen, who(), ORIGIN, house.world.clock())
+    click.echo(f"Noted for {days} {'day' if days == 1 else 'days'}: {given}.")
+
+
+@click.command()
+@click.argument("account", default=EVERYBODY)
+@click.pass_obj
+@foreseen
+def pause(config: Path, account: str) -> None:
+    """Observe only, everywhere or in one ACCOUNT, until `resume`. What vanishes meanwhile proves nothing."""
+    with house_of(config) as house:
+        now = house.world.clock()
+        house.ledger.hold(Hold(Guard.PAUSE, account, f"paused by {who()}", now, 0))
+    click.echo("Paused: nothing is written any more, from the next cycle on.")
+
+
+@click.command()
+@click.argument("account", default=EVERYBODY)
+@click.pass_obj
+@foreseen
+def resume(config: Path, account: str) -> None:
+    """End `pause`. Calendars are looked at anew before anything is concluded."""
+    with house_of(config) as house:
+        if not any((one.guard, one.subject) == (Guard.PAUSE, account) for one in house.ledger.holds()):
+            raise ReconcilerError("nothing is paused by that name", next_step="See `reconciler status`.")
+        house.ledger.end_hold(Guard.PAUSE, account, f"resumed by {who()}", house.world.clock())
+    click.echo("Resumed.")
+
+
+@click.command()
+@click.argument("person")
+@click.pass_obj
+@foreseen
+def resync(config: Path, person: str) -> None:
+    """Look at PERSON's calendar in the next cycle, whatever its turn."""
+    with house_of(config) as house:
+        if not house.ledger.make_due(person, house.world.clock()):
+            raise ReconcilerError("nobody of that id has a connected calendar", whose=f"person {person}")
+    click.echo(f"Person {person} is due.")
+
+
+@click.command()
+@click.argument("person", required=False)
+@click.option("--everybody", is_flag=True, help="All connected calendars.")
+@click.pass_obj
+@foreseen
+def rebaseline(config: Path, person: str | None, everybody: bool) -> None:
+    """Take the next listing of PERSON's calendar as the baseline: what it lacks proves nothing."""
+    if (person is None) != everybody:
+        raise click.UsageError("name a PERSON or --everybody")
+    with house_of(config) as house:
+        people = None if person is None else [person]
+        ended = house.ledger.end_baselines(None, people, house.world.clock())
+    click.echo(f"{ended} calendars are looked at anew.")
+
+
+@click.command()
+@click.pass_obj
+@foreseen
+def adopt_installation(config: Path) -> None:
+    """Confirm that this installation, moved or restored, is the one the state database belongs to."""
+    with house_of(config) as house:
+        house.ledger.adopt_installation(house.installation, who(), ORIGIN, house.world.clock())
+        ended = house.ledger.end_baselines(None, None, house.world.clock())
+    click.echo(f"Adopted. {ended} calendars are looked at anew before anything is concluded.")
+
+
+VERBS = (release, answer, pause, resume, resync, rebaseline, adopt_installation)

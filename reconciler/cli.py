@@ -17,7 +17,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from reconciler import administration, bootstrap
+from reconciler import administration, bootstrap, rails
 from reconciler.bootstrap import open_house
 from reconciler.commands import (
     CHANGES,
@@ -74,6 +74,7 @@ for _command in (
     administration.connection,
     administration.schema,
     administration.new_key,
+    *rails.VERBS,
 ):
     main.add_command(_command)
 
@@ -103,7 +104,13 @@ def _daemon(house: bootstrap.House, settings: Settings) -> Daemon:
     push = settings.intervals.push
     house.metrics.interval("push", push.total_seconds())
     house.metrics.interval("audit", push.total_seconds())
-    ticks = {"push": Tick("push", push, house.loop.push), "audit": Tick("audit", push, house.loop.audit)}
+    confirm = settings.intervals.confirm
+    house.metrics.interval("confirm", confirm.total_seconds())
+    ticks = {
+        "push": Tick("push", push, house.loop.push),
+        "audit": Tick("audit", push, house.loop.audit),
+        "confirm": Tick("confirm", confirm, house.loop.confirm),
+    }
     return Daemon(ticks, settings.intervals.jitter)
 
 

@@ -172,7 +172,7 @@ class Turn:
                 connection, ConnectionState.CONNECTED, "the mailbox answers again", now
             )
         settled = allowed.whole and not (planned.waiting or applied.open)
-        self._finish(self.desired.digest if settled else None, self._next_audit(planned, entries))
+        self._finish(self.desired.digest if settled else None, self._next_audit(planned, entries, looked))
         outcome = "open" if not settled else ("changed" if applied.done else "idle")
         return TurnReport(
             self.person,
@@ -218,13 +218,16 @@ class Turn:
             return self.expected
         return self.state.applied if self.state else None
 
-    def _next_audit(self, planned: Plan, entries: Sequence[LedgerEntry]) -> datetime | None:
+    def _next_audit(self, planned: Plan, entries: Sequence[LedgerEntry], looked: bool) -> datetime | None:
+        """When to look next. A turn that did not look postpones nothing."""
         now = self.order.now
         ahead = [entry.starts for entry in entries if entry.state in _PERHAPS_PRESENT and entry.ends > now]
         starts = [*ahead, planned.next_start] if planned.next_start else ahead
         if not starts:
             return None
-        return now + self.world.audits.until_next(min(starts), now, self.world.chance)
+        next_look = now + self.world.audits.until_next(min(starts), now, self.world.chance)
+        planned_look = self.state.next_audit if self.state and not looked else None
+        return min(next_look, planned_look) if planned_look else next_look
 
     # The bad cases --------------------------------------------------------------------------------
 

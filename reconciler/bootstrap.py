@@ -263,7 +263,7 @@ def _google(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> Calendar
     given, network = settings.providers.google, settings.network
     assert given is not None
     transport = GoogleTransport(
-        proxy=network.proxy,
+        proxy=network.proxy or "",  # empty: not the environment's either
         ca_file=str(network.ca_file) if network.ca_file else None,
         timeout=network.timeout.total_seconds(),
         max_body_bytes=network.max_body_bytes,
@@ -293,7 +293,7 @@ def _microsoft(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> Calen
     given, network = settings.providers.microsoft, settings.network
     assert given is not None
     transport = MicrosoftTransport(
-        proxy=network.proxy,
+        proxy=network.proxy or "",  # empty: not the environment's either
         ca_file=str(network.ca_file) if network.ca_file else None,
         read_seconds=network.timeout.total_seconds(),
         max_body_bytes=network.max_body_bytes,

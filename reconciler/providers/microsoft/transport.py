@@ -43,7 +43,7 @@ class Answer:
 class Transport:
     """Sends requests from any thread over one pool of connections.
 
-    ``proxy`` and ``ca_file`` replace whatever the environment says. ``connect_seconds`` and
+    ``proxy`` (empty: none) and ``ca_file`` replace whatever the environment says. ``connect_seconds`` and
     ``read_seconds`` limit each wait on the socket, ``total_seconds`` the reading of an answer;
     ``max_body_bytes`` its unpacked size.
     """
@@ -103,7 +103,7 @@ class Transport:
             session.mount("https://", self._adapter)
             session.mount("http://", self._adapter)
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-            if self._proxy or self._ca_file:
+            if self._proxy is not None or self._ca_file:
                 session.trust_env = False  # REQUESTS_CA_BUNDLE would win over `verify` otherwise
             if self._ca_file:
                 session.verify = self._ca_file

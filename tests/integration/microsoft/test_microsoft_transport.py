@@ -47,6 +47,21 @@ def test_a_proxy_that_is_not_there_is_no_answer() -> None:
         transport.send("GET", bed.url)
 
 
+def test_no_proxy_at_all_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    server = make_server("127.0.0.1", 0, Request.application(lambda request: Response("here")))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/"
+    try:
+        assert Transport(proxy="").send("GET", address).text == "here"
+        with pytest.raises(VendorUnavailable):
+            Transport().send("GET", address)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 def test_redirects_are_not_followed_and_cookies_not_kept() -> None:
     cookies: list[str | None] = []
 

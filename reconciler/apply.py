@@ -24,7 +24,7 @@ from reconciler.diff.changes import (
     Update,
     name_of,
 )
-from reconciler.diff.fields import Field, differences, made_as, made_by_us, token_of
+from reconciler.diff.fields import Field, differences, made_as, ours, token_of
 from reconciler.errors import EventChanged, EventGone, EventIdUsed, EventRefused
 from reconciler.model import (
     ActualEvent,
@@ -160,7 +160,7 @@ class Hand:
         doomed = entry.doomed if entry else ()
         found = self.calendar.find(token_of(self.installation, change.key)).events
         usable = [event for event in found if event.event_id not in doomed]
-        return min(usable, key=lambda event: (not self._made(event), event.event_id), default=None)
+        return min(usable, key=lambda event: (not self._made(event, entry), event.event_id), default=None)
 
     def _settle_on(
         self,
@@ -174,13 +174,19 @@ class Hand:
         marker = actual.marker
         row = self._row(event, entry, State.LIVE, marker.generation if marker else generation)
         row = replace(row, event_id=actual.event_id, calendar_id=actual.calendar_id, etag=actual.etag)
-        differs = differences(event.content, event.day, actual)
+        row = replace(row, copied=not ours(self.installation, row, actual))
+        differs = differences(event.content, event.day, actual) | self._unmarked(event, actual)
         if not differs:
             self._save(row, "adopted", cause)
             return
         # Not yet what we write: a crash before the confirmation must leave something to do.
         row = replace(row, digest=UNWRITTEN, intent="update")
         self._write(row, event, actual, f"adopted, {_list(differs)} put right")
+
+    def _unmarked(self, event: DesiredEvent, actual: ActualEvent) -> frozenset[Field]:
+        marker = actual.marker
+        there = marker is not None and (marker.installation, marker.key) == (self.installation, event.key)
+        return frozenset() if there else frozenset({Field.MARKER})
 
     def _adopt(self, change: Adopt) -> None:
         actual, entry = change.actual, change.entry
@@ -224,7 +230,7 @@ class Hand:
         entry = change.entry
         if entry.event_id and entry.event_id in entry.doomed:
             present = self.calendar.get(entry.event_id, entry.calendar_id or self._default)
-            if present is not None:
+            if present is not None and self._made(present, entry):
                 self.calendar.delete(present.event_id, present.calendar_id, present.etag)
         row = self._delete_found(entry)
         self._save(replace(row, state=State.GONE, intent=None), "deleted", "an earlier removal finished")
@@ -249,7 +255,7 @@ class Hand:
     def _delete_found(self, row: LedgerEntry) -> LedgerEntry:
         """Delete what we made of this key in whatever calendar it lies."""
         for event in self.calendar.find(token_of(self.installation, row.key)).events:
-            if not self._made(event) and event.event_id != row.event_id:
+            if not self._made(event, row):
                 continue
             row = self._doom(row, event.event_id, State.REMOVING)
             self.calendar.delete(event.event_id, event.calendar_id, event.etag)
@@ -268,8 +274,8 @@ class Hand:
     def _default(self) -> str:
         return self.connection.calendar_id
 
-    def _made(self, event: ActualEvent) -> bool:
-        return made_by_us(self.installation, event)
+    def _made(self, event: ActualEvent, entry: LedgerEntry | None) -> bool:
+        return ours(self.installation, entry, event)
 
     def _row(
         self, event: DesiredEvent, entry: LedgerEntry | None, state: State, generation: int
@@ -289,6 +295,7 @@ class Hand:
             starts=event.day.start_instant,
             ends=event.day.end_instant,
             doomed=entry.doomed if entry else (),
+            copied=state is State.LIVE and entry is not None and entry.copied,
             suspicion=_what_stays(event, entry),
         )
 

@@ -414,7 +414,8 @@ class Suspicion:
 class LedgerEntry:
     """What we last did about one event. ``starts`` and ``ends`` are instants as last written.
 
-    ``doomed`` are vendor ids whose delete we intended: their absence is evidence of nothing.
+    ``doomed`` are vendor ids whose delete we intended: their absence is evidence of nothing. ``copied``:
+    the event is a copy that its owner made; we keep it right, and never delete it.
     ``missing_since`` and ``retry_at`` are instants; ``attempts`` counts failures since the last success.
     ``updated_at`` is when the state last changed.
     """
@@ -433,6 +434,7 @@ class LedgerEntry:
     starts: datetime
     ends: datetime
     doomed: tuple[str, ...] = ()
+    copied: bool = False
     missing_since: datetime | None = None
     intent: str | None = None
     attempts: int = 0

@@ -74,8 +74,7 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Delete the event of a row, by the id recorded or seen. ``ask_first``: it was not looked at and may be
-    a copy that the row adopted; one that we did not make is its owner's, and stays."""
+    """Delete the event of a row, by the id recorded or seen: one that we made."""
 
     key: EventKey
     cause: Cause
@@ -83,7 +82,6 @@ class Delete:
     event_id: str
     calendar_id: str
     etag: str | None
-    ask_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from reconciler.model import (
     Day,
     Digest,
     EventKey,
+    LedgerEntry,
     Registration,
     Removal,
     Role,
@@ -61,6 +62,16 @@ def made_by_us(installation: str, event: ActualEvent) -> bool:
     if marker is None or event.made_as is None or marker.installation != installation:
         return False
     return event.made_as == made_as(installation, marker.key, marker.generation)
+
+
+def ours(installation: str, entry: LedgerEntry | None, event: ActualEvent) -> bool:
+    """Whether we made it: by its own marker, or by an id that one of the row's generations would have had."""
+    if made_by_us(installation, event):
+        return True
+    if entry is None or event.made_as is None:
+        return False
+    generations = range(entry.generation, -1, -1)
+    return any(event.made_as == made_as(installation, entry.key, number) for number in generations)
 
 
 def _key_parts(key: EventKey) -> list[str]:

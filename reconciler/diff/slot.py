@@ -18,7 +18,7 @@ from reconciler.diff.changes import (
     Update,
 )
 from reconciler.diff.decide import News, Sight, Verdict, Wish, decide
-from reconciler.diff.fields import Field, differences, made_as, made_by_us
+from reconciler.diff.fields import Field, differences, ours
 from reconciler.model import (
     ActualEvent,
     DesiredEvent,
@@ -166,16 +166,7 @@ def _choose(case: SlotCase) -> ActualEvent | None:
 
 
 def _ours(case: SlotCase, event: ActualEvent) -> bool:
-    """Whether we made it: by its own marker, or by an id that the row's generations would have chosen."""
-    return made_by_us(case.installation, event) or _chosen_by_us(case, event.made_as)
-
-
-def _chosen_by_us(case: SlotCase, made: str | None) -> bool:
-    """Whether this is an id that one of the row's generations would have chosen."""
-    if case.entry is None or made is None:
-        return False
-    generations = range(case.entry.generation, -1, -1)
-    return any(made == made_as(case.installation, case.key, number) for number in generations)
+    return ours(case.installation, case.entry, event)
 
 
 def _surplus(case: SlotCase, chosen: ActualEvent | None, orphan: bool) -> tuple[ActualEvent, ...]:
@@ -322,7 +313,7 @@ def _remove(verdict: Verdict, case: SlotCase, actual: ActualEvent | None) -> Cha
     if verdict is Verdict.FORGET:
         return Forget(entry.key, Cause.LMS, entry, search=True)
     if verdict is Verdict.DELETE_BY_ID:
-        return _delete_unseen(case, entry)
+        return _delete_unseen(entry)
     assert actual is not None
     open_ = entry.state not in (State.GONE, State.UNREGISTERED)
     if open_ and entry.event_id not in (None, actual.event_id):
@@ -333,18 +324,10 @@ def _remove(verdict: Verdict, case: SlotCase, actual: ActualEvent | None) -> Cha
     return Forget(entry.key, Cause.LMS, entry, search=False) if open_ else None
 
 
-def _delete_unseen(case: SlotCase, entry: LedgerEntry) -> Change:
-    if entry.event_id is None or entry.calendar_id is None:
+def _delete_unseen(entry: LedgerEntry) -> Change:
+    if entry.event_id is None or entry.calendar_id is None or entry.copied:
         return Forget(entry.key, Cause.LMS, entry, search=True)
-    return Delete(
-        key=entry.key,
-        cause=Cause.LMS,
-        entry=entry,
-        event_id=entry.event_id,
-        calendar_id=entry.calendar_id,
-        etag=entry.etag,
-        ask_first=not _chosen_by_us(case, entry.event_id),
-    )
+    return Delete(entry.key, Cause.LMS, entry, entry.event_id, entry.calendar_id, entry.etag)
 
 
 def _wanted(case: SlotCase) -> DesiredEvent:

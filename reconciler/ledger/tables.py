@@ -138,6 +138,7 @@ event = sa.Table(
     sa.Column("starts", Instant, nullable=False),
     sa.Column("ends", Instant, nullable=False, index=True),
     sa.Column("doomed", _LIST, nullable=False),
+    sa.Column("copied", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("missing_since", Instant),
     sa.Column("intent", Prose),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),

@@ -122,9 +122,9 @@ class World:
             self._live(change.event, change.entry, known, change.entry.generation, now)
 
     def _delete(self, change: Delete, now: datetime) -> None:
-        """Delete by id; what is not ours and was not looked at stays."""
+        """Delete by id."""
         event = self.events.get(change.event_id)
-        if event is not None and not (change.ask_first and event not in self.made(change.key)):
+        if event is not None:
             del self.events[change.event_id]
         self._gone(change.entry, now, change.event_id)
 

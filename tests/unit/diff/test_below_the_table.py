@@ -180,16 +180,15 @@ def test_a_pending_row_of_unknown_id_that_nobody_wants_is_forgotten_after_a_sear
     assert push(UNWANTED, row).changes == (Forget(row.key, Cause.LMS, row, search=True),)
 
 
-def test_unseen_an_event_whose_id_we_chose_is_deleted_without_asking() -> None:
-    (delete,) = push(UNWANTED, an_entry()).changes
-    assert isinstance(delete, Delete)
-    assert not delete.ask_first
+def test_unseen_an_event_that_we_made_is_deleted_by_its_id() -> None:
+    row = an_entry(event_id="vendor-7")
+    (delete,) = push(UNWANTED, row).changes
+    assert delete == Delete(row.key, Cause.LMS, row, "vendor-7", row.calendar_id or "", row.etag)
 
 
-def test_unseen_an_event_that_may_be_an_adopted_copy_is_asked_for_before_it_is_deleted() -> None:
-    (delete,) = push(UNWANTED, an_entry(event_id="vendor-7")).changes
-    assert isinstance(delete, Delete)
-    assert delete.ask_first
+def test_unseen_an_adopted_copy_stays_and_what_we_made_of_its_key_is_searched_for() -> None:
+    row = an_entry(event_id="vendor-7", copied=True)
+    assert push(UNWANTED, row).changes == (Forget(row.key, Cause.LMS, row, search=True),)
 
 
 # Twins and orphans ----------------------------------------------------------------------------------

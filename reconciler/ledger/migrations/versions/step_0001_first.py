@@ -137,6 +137,7 @@ event = sa.Table(
     sa.Column("starts", sa.BigInteger, nullable=False),
     sa.Column("ends", sa.BigInteger, nullable=False, index=True),
     sa.Column("doomed", sa.JSON, nullable=False),
+    sa.Column("copied", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("missing_since", sa.BigInteger),
     sa.Column("intent", sa.String),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),

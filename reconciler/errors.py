@@ -19,6 +19,7 @@
     │   ├── EventChanged            412                             read and decide again, once
     │   ├── EventGone               404, 410, cancelled             decide again as absent
     │   └── EventIdUsed             409                             read, compare
+    ├── ConsentRefused              this attempt to connect         by the person
     └── LeaseLost                   this person, this cycle         next cycle
 
 An adapter turns what its library raises into one of these in its own client, and nowhere else.
@@ -28,6 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 
 
 class ReconcilerError(Exception):
@@ -131,6 +133,25 @@ class EventGone(EventError):
 
 class EventIdUsed(EventError):
     """The id chosen for a new event is in use, or was used once (409)."""
+
+
+class ConsentProblem(StrEnum):
+    """Why a consent did not lead to a connection."""
+
+    DECLINED = "declined"
+    ADMIN_APPROVAL = "admin-approval"  # the organisation's administrator must approve first
+    WRONG_ACCOUNT = "wrong-account"  # a kind of account, tenant or domain that is not allowed
+    SCOPES_LACKING = "scopes-lacking"  # the box for the calendar was left unticked
+    EXPIRED = "expired"  # too late, replayed, or not begun here
+    BROKEN = "broken"  # the vendor's answer makes no sense
+
+
+class ConsentRefused(ReconcilerError):
+    """A person's consent did not come about; ``problem`` says how to explain it."""
+
+    def __init__(self, what: str, problem: ConsentProblem, *, whose: str | None = None) -> None:
+        super().__init__(what, whose=whose)
+        self.problem = problem
 
 
 class LeaseLost(ReconcilerError):

@@ -193,6 +193,54 @@ class CalendarProvider(Protocol):
         """The calendars of this connection. Talks to the vendor only when it must refresh a token."""
 
 
+@dataclass(frozen=True, slots=True)
+class FlowStart:
+    """The beginning of a consent: where the browser goes, and what must be kept here until it comes back
+    (state, nonce, PKCE verifier: JSON-able, secret)."""
+
+    auth_url: str
+    secrets: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What a person granted: one vendor account by its immutable subject, and its default calendar.
+
+    ``lacking`` are scopes that were asked for and not granted: what depends on them is not done.
+    """
+
+    subject: str
+    address: str
+    calendar_id: str
+    scopes: tuple[str, ...]
+    lacking: tuple[str, ...]
+    credentials: Mapping[str, str]
+
+
+class ConnectFlow(Protocol):
+    """A vendor's OAuth consent (RFC 9700: code flow, PKCE S256, one redirect URI a vendor).
+
+    Raises :class:`~reconciler.errors.ConsentRefused`, ``VendorUnavailable`` or ``VendorNonsense``;
+    nothing is stored here.
+    """
+
+    name: str
+    manage_url: str
+    """The vendor's page where people see and end what they granted."""
+
+    def begin(self, redirect_uri: str, state: str, login_hint: str | None) -> FlowStart:
+        """Where to send the browser."""
+
+    def finish(self, start: Mapping[str, str], redirect_uri: str, answer: Mapping[str, str]) -> Granted:
+        """Turn the vendor's answer (the callback's query) into a grant; ``start`` is ``FlowStart.secrets``."""
+
+    def admin_consent_url(self, redirect_uri: str, state: str) -> str | None:
+        """Where an administrator approves for everyone; ``None`` where there is no such thing."""
+
+    def revoke(self, credentials: Mapping[str, str]) -> bool:
+        """End the grant at the vendor; false where only the person can (see ``manage_url``)."""
+
+
 # Our state ----------------------------------------------------------------------------------------
 
 

@@ -232,7 +232,7 @@ class ConnectFlow(Protocol):
         """Where to send the browser."""
 
     def finish(self, start: Mapping[str, str], redirect_uri: str, answer: Mapping[str, str]) -> Granted:
-        """Turn the vendor's answer (the callback's query) into a grant; ``start`` is ``FlowStart.secrets``."""
+        """Turn the callback's query into a grant; ``start`` is what ``FlowStart.secrets`` held."""
 
     def admin_consent_url(self, redirect_uri: str, state: str) -> str | None:
         """Where an administrator approves for everyone; ``None`` where there is no such thing."""

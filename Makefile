@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CHECKED := reconciler tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench config lock
+.PHONY: help demo test lint bench config picture lock
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
@@ -27,6 +27,9 @@ bench: $(VENV)/installed ## what it costs, measured here
 
 config: $(VENV)/installed ## config/reconciler.example.yaml and its JSON Schema, from the settings' descriptions
 	@$(BIN)/python -m reconciler.settings.example config
+
+picture: $(VENV)/installed ## docs/images/demo.svg, from what the demo shows
+	@$(BIN)/reconciler demo --fast --now 2026-11-23T09:00:00Z --picture docs/images/demo.svg >/dev/null
 
 # Keeps what is pinned; LOCK=--upgrade takes the newest of everything.
 lock: $(VENV)/installed ## requirements*.lock, from setup.cfg

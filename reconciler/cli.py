@@ -7,6 +7,7 @@ sysexits.h). By precedence: 1, 3, 2, 0.
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -31,6 +32,7 @@ from reconciler.commands import (
     plans_of,
 )
 from reconciler.daemon import Daemon, Tick
+from reconciler.demo.story import PAUSE, PICTURE_WIDTH, WIDTH, tell
 from reconciler.errors import ConfigurationError
 from reconciler.explain import story
 from reconciler.metrics import expose
@@ -196,3 +198,28 @@ def check_config(config: Path, online: bool) -> None:
         if problems:
             raise ConfigurationError([f"lms: {problem}" for problem in problems])
     click.echo(f"{config}: all is well.")
+
+
+# Trying it ----------------------------------------------------------------------------------------
+
+
+@main.command()
+@now_option
+@click.option("--fast", is_flag=True, help="No pauses between scenes (there are none but on a terminal).")
+@click.option(
+    "--picture", type=click.Path(dir_okay=False, path_type=Path), help="Also draw a part of it, as SVG."
+)
+def demo(at: datetime | None, fast: bool, picture: Path | None) -> None:
+    """The whole story on this machine, no account needed. Exit 1 if anything in it was not so."""
+    logging.getLogger("reconciler").setLevel(logging.CRITICAL)
+    console = Console(record=picture is not None, highlight=False)
+    console.width = PICTURE_WIDTH if picture else min(console.width, WIDTH)
+    pause = PAUSE if console.is_terminal and not fast else 0.0
+    for signal_number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signal_number, lambda number, frame: sys.exit(128 + number))
+    try:
+        if not tell(at or bootstrap.now(), console, pause, picture=picture):
+            sys.exit(FAILED)
+    except KeyboardInterrupt:
+        click.echo("\nStopped. Nothing is left behind.", err=True)
+        sys.exit(128 + signal.SIGINT)

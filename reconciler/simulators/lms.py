@@ -26,6 +26,16 @@ class When(NamedTuple):
     all_day: bool = False
 
 
+class Booked(NamedTuple):
+    """A day that somebody has to be at: booked, in a session that takes place."""
+
+    person: str
+    session: str
+    title: str
+    location: str
+    when: When
+
+
 class SmallLms:
     """Rows in the five tables of an engine that may write, whose names begin with ``prefix``."""
 
@@ -153,6 +163,23 @@ class SmallLms:
         )
         with self._engine.connect() as connection:
             return {seat.seat_ref: seat.status for seat in connection.execute(query)}
+
+    def timetable(self) -> list[Booked]:
+        """Who has to be where and when, in order of person and time."""
+        seats, sessions, days = (self._tables[name] for name in ("seats", "sessions", "days"))
+        query = (
+            sa.select(
+                seats.c.person_id, sessions.c.id, sessions.c.title, sessions.c.location,
+                days.c.starts, days.c.ends, days.c.time_zone, days.c.all_day,
+            )
+            .distinct()
+            .join(sessions, sessions.c.id == seats.c.session_id)
+            .join(days, days.c.session_id == sessions.c.id)
+            .where(seats.c.status == "booked", sessions.c.status == "scheduled")
+            .order_by(seats.c.person_id, days.c.starts)
+        )  # fmt: skip
+        with self._engine.connect() as connection:
+            return [Booked(*row[:4], When(*row[4:])) for row in connection.execute(query)]
 
     # Rows
 

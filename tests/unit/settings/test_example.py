@@ -83,13 +83,10 @@ def test_the_production_configuration_loads(folder: Path) -> None:
     assert settings.mode is Mode.OBSERVE
 
 
-def test_the_demo_configuration_loads(tmp_path: Path) -> None:
-    made_by_the_demo = tmp_path / "build" / "demo"
-    made_by_the_demo.mkdir(parents=True)
+def test_the_demo_configuration_loads_in_the_folder_the_demo_makes(tmp_path: Path) -> None:
     for name in ("token-key", "google-client-secret", "microsoft-client-secret", "ca.pem"):
-        (made_by_the_demo / name).write_text("x")
-        (made_by_the_demo / name).chmod(0o600)
-    (tmp_path / "config").mkdir()
-    shutil.copy(CONFIG / "reconciler.demo.yaml", tmp_path / "config")
-    settings = load(tmp_path / "config" / "reconciler.demo.yaml")
-    assert Path(settings.lms.database.database or "").resolve() == made_by_the_demo / "lms.db"
+        (tmp_path / name).write_text("x")
+        (tmp_path / name).chmod(0o600)
+    shutil.copy(CONFIG / "reconciler.demo.yaml", tmp_path)
+    settings = load(tmp_path / "reconciler.demo.yaml")
+    assert Path(settings.lms.database.database or "").resolve() == tmp_path / "lms.db"

@@ -119,6 +119,8 @@ class Unregister:
 Judgement = LivesOn | BeginGrace | HoldSeat | PutBack | Dismiss | Unregister
 
 
+_VANISHED = (State.MISSING, State.HELD, State.UNREGISTERING, State.UNREGISTERED)
+
 # The judge ----------------------------------------------------------------------------------------
 
 
@@ -142,7 +144,7 @@ class Bench:
         """What becomes of this person's vanished events; the order is that of sessions."""
         judged: list[Judgement] = []
         in_question = self.in_question()
-        guarded = self._several_at_once(in_question)
+        guarded = self._several_at_once()
         for session, rows in in_question.items():
             judged += self._session(session, rows, guarded)
         return judged
@@ -167,8 +169,10 @@ class Bench:
         if registration is None or registration.standing is not Standing.WANTED or entry.ends <= self.now:
             return False
         session = registration.session
-        if session.cancelled or session.refused is not None:
+        if session.cancelled or session.refused is not None or not session.days:
             return False
+        if entry.retry_at is not None and entry.retry_at > self.now:
+            return False  # put back and refused by the vendor: tried again later
         return registration.seat is None or registration.seat == entry.seat
 
     def _needs_proof(self, entry: LedgerEntry) -> bool:
@@ -201,8 +205,10 @@ class Bench:
                 yield LivesOn(entry, sought.present)
             else:
                 absent.append(entry)
-        asked = [entry for entry in absent if entry.key in self.sought]
-        if asked:
+        by_us = [entry for entry in absent if entry.event_id in entry.doomed]
+        if by_us:
+            yield from self.put_back(registration, by_us, "we had meant to delete this very id", final=False)
+        elif any(entry.key in self.sought for entry in absent):
             yield from self._absent(session, registration, absent, session in guarded)
 
     def _absent(
@@ -322,22 +328,22 @@ class Bench:
             )
             yield PutBack(entry, event, why, final)
 
-    def _several_at_once(self, in_question: Mapping[str, Sequence[LedgerEntry]]) -> frozenset[str]:
-        """The sessions that vanished together, if that looks like an accident of this person's."""
+    def _several_at_once(self) -> frozenset[str]:
+        """The sessions that vanished together, if that looks like an accident of this person's. Seats given
+        back within the same hour count, though nothing can be held of them any more."""
         policy = self.policy
-        first = {
-            session: min(entry.missing_since or self.now for entry in rows)
-            for session, rows in in_question.items()
-        }
-        have = {
-            entry.key.session
-            for entry in self.entries
-            if entry.state in (State.LIVE, State.MISSING, State.HELD) and entry.ends > self.now
+        first: dict[str, datetime] = {}
+        for entry in self.entries:
+            if entry.state in _VANISHED and entry.missing_since is not None and entry.ends > self.now:
+                session = entry.key.session
+                first[session] = min(first.get(session, entry.missing_since), entry.missing_since)
+        live = {
+            entry.key.session for entry in self.entries if entry.state is State.LIVE and entry.ends > self.now
         }
         guarded: set[str] = set()
-        for session, since in first.items():
+        for since in first.values():
             together = [other for other, at in first.items() if abs(at - since) <= policy.person_within]
-            if len(together) >= policy.person_seats and len(together) >= policy.person_share * len(have):
+            share = policy.person_share * len(live | first.keys())
+            if len(together) >= max(policy.person_seats, share):
                 guarded.update(together)
-                guarded.add(session)
         return frozenset(guarded)

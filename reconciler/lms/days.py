@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -11,6 +12,9 @@ from reconciler.model import Day, Session, zone
 EARLIEST = datetime(1980, 1, 1)  # noqa: DTZ001 - a wall time
 LATEST = datetime(2200, 1, 1)  # noqa: DTZ001 - a wall time
 """No training takes place before or after: such a year is a slip, or a zero that became 1970."""
+
+_WRITTEN = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)?", re.ASCII)
+"""Stricter than Python, which reads the slip ``09-00`` as nine o'clock in a zone of no offset."""
 
 _FURTHEST_ZONE = timedelta(days=2)  # wall times are within 14 hours of UTC; the rest is margin
 
@@ -92,7 +96,7 @@ def _whole_days(first: datetime, last: datetime) -> tuple[datetime, datetime]:
 
 def _moment(value: object) -> datetime | None:
     """What drivers give for a time: datetime, date, or text (SQLite; MariaDB for an impossible one)."""
-    if isinstance(value, str):
+    if isinstance(value, str) and _WRITTEN.fullmatch(value):
         try:
             value = datetime.fromisoformat(value)
         except ValueError:

@@ -39,6 +39,7 @@ _DRIVERS = {
 _TIMEOUT = "lms_statement_timeout"
 _CONNECT_SECONDS = 10
 _STALLED_READER_SECONDS = 600  # how long MariaDB keeps a stream open whose reader is busy elsewhere
+_STREAM = 2_000  # rows of a stream in memory at once
 _LONGEST_REASON = 300
 
 
@@ -167,6 +168,21 @@ def unreadable(address: str) -> Iterator[None]:
         ) from error
 
 
+def stream(connection: Connection, query: sa.Select[Any]) -> Iterator[Any]:
+    """The rows of a query, a few thousand in memory at a time.
+
+    PyMySQL would read to the end a stream that nobody reads on, even from a connection that is gone.
+    """
+    result = connection.execution_options(yield_per=_STREAM).execute(query)
+    unread: Any = getattr(result.cursor, "_result", None)
+    try:
+        yield from result
+    except BaseException:
+        if unread is not None:
+            unread.unbuffered_active = False
+        raise
+
+
 def _reason(error: Exception) -> str:
     """The driver's own words: no statement and no parameters, which may hold people's names."""
     cause: object = error.orig if isinstance(error, DBAPIError) else error
@@ -208,6 +224,11 @@ def _by_bytes_of_utf8(element: code_points, compiler: SQLCompiler, **kw: Any) ->
 def as_text(column: ColumnElement[Any]) -> ColumnElement[str]:
     """A column of whatever type as text (``CHAR`` is what MariaDB's cast calls it)."""
     return sa.cast(column, sa.Text().with_variant(sa.CHAR(), "mysql", "mariadb"))
+
+
+def exists(*conditions: ColumnElement[bool]) -> sa.Exists:
+    """Whether there is such a row, without naming columns that a login might not be allowed to see."""
+    return sa.select(sa.literal_column("1")).where(*conditions).exists()
 
 
 def columns_of(connection: Connection, tables: list[str], schema: str | None) -> dict[str, dict[str, str]]:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
 from reconciler.lms.days import EARLIEST
-from reconciler.lms.engine import as_text, code_points
+from reconciler.lms.engine import as_text, code_points, exists
 from reconciler.lms.reading import Selection, whole_number
 
 NEEDED = {
@@ -36,6 +36,9 @@ NEEDED = {
     "user": ("id", "firstname", "lastname", "email", "lang", "suspended", "deleted", "timecreated"),
 }
 """Every column there must be, by table, whose names in the database begin with a prefix."""
+
+OPTIONAL = {"course_modules": ("deletioninprogress",), "facetoface_sessions": ("allowcancellations",)}
+"""Columns that are read where they are."""
 
 CODES = (10, 20, 30, 40, 45, 50, 60, 70, 80, 90, 100)
 """What facetoface_signups_status.statuscode may hold (20 and 45 are Totara's)."""
@@ -222,7 +225,7 @@ class MoodleQueries:
         database keeps two writers at once from leaving two of them."""
         newer = self._statuses.alias("newer")
         status = self._statuses.c
-        superceded = sa.exists().where(
+        superceded = exists(
             newer.c.signupid == status.signupid, newer.c.superceded == 0, newer.c.id > status.id
         )
         return self._signups.join(
@@ -283,8 +286,8 @@ class MoodleQueries:
         ]
         return sa.or_(
             sessions.datetimeknown == 0,
-            ~sa.exists().where(own).correlate(self._sessions),
-            sa.exists().where(own, sa.or_(*late)).correlate(self._sessions),
+            ~exists(own).correlate(self._sessions),
+            exists(own, sa.or_(*late)).correlate(self._sessions),
         )
 
 

@@ -12,11 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from reconciler.errors import LmsUnreadable
-from reconciler.lms.engine import columns_of
+from reconciler.lms.engine import columns_of, stream
 from reconciler.lms.registrations import Seat
 from reconciler.model import Account, Person, Refusal, Session
-
-_STREAM = 2_000  # rows of a stream in memory at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,7 @@ class Reading(ABC):
 
     def stream(self, query: sa.Select[Any]) -> Iterator[Any]:
         """The rows of a query, a few thousand in memory at a time."""
-        yield from self.connection.execution_options(yield_per=_STREAM).execute(query)
+        return stream(self.connection, query)
 
 
 class Incomplete(LmsUnreadable):

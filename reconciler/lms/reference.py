@@ -100,6 +100,10 @@ class _ReferenceReading(Reading):
             count = self.connection.execute(self._queries.doubled(table, column)).scalar_one()
             if count:
                 yield f"{self._queries.name(table)}: {count} values of {column} are there more than once"
+        count, session = self.connection.execute(self._queries.seats_of_no_session()).one()
+        if count:
+            where = self._queries.name("seats")
+            yield f"{where}: {count} are in sessions that are not there, such as {line(session, 60)!r}"
         for account in self.accounts().values():
             try:
                 known_zone(account.time_zone)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
 from reconciler.lms.days import EARLIEST, LATEST, surely_past
-from reconciler.lms.engine import as_text, code_points
+from reconciler.lms.engine import as_text, code_points, exists
 from reconciler.lms.reading import Selection, whole_number
 
 
@@ -171,6 +171,15 @@ class ReferenceQueries:
         found = sa.select(values).group_by(values).having(sa.func.count() > 1).subquery()
         return sa.select(sa.func.count()).select_from(found)
 
+    def seats_of_no_session(self) -> sa.Select[int, str]:
+        """How many seats are in a session that is not there, and one id of such a session."""
+        seats, sessions = self._seats, self._sessions
+        return (
+            sa.select(sa.func.count(), sa.func.min(seats.text("session_id")))
+            .select_from(seats.table.outerjoin(sessions.table, seats.same("session_id", sessions, "id")))
+            .where(sessions["id"].is_(None))
+        )
+
     # Which sessions
 
     def _seat_columns(self) -> tuple[ColumnElement[Any], ...]:
@@ -206,8 +215,8 @@ class ReferenceQueries:
             for condition in (column > past, column < EARLIEST, column.is_(None))
         ]
         return sa.or_(
-            ~sa.exists().where(own).correlate(self._sessions.table),
-            sa.exists().where(own, sa.or_(*late)).correlate(self._sessions.table),
+            ~exists(own).correlate(self._sessions.table),
+            exists(own, sa.or_(*late)).correlate(self._sessions.table),
         )
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from operator import itemgetter
 
@@ -68,6 +68,7 @@ class SqlLms(ABC):
                     catalogue.add(session)
             people = self._glances(reading.seat_rows(since), catalogue, accounts)
             yield Scan(accounts, catalogue.by_account, people, catalogue.crowd, catalogue.refused)
+            people.close()
             if not catalogue.complete:  # a stream that nobody reads on is cut, not drained
                 connection.invalidate()
 
@@ -91,7 +92,7 @@ class SqlLms(ABC):
         self._forget()
         try:
             with self._reading(), snapshot(self._engine) as connection:
-                return list(self._open(connection).doubts())
+                return _tried(self._open(connection), connection)
         except Incomplete as error:
             return list(error.problems)
         except LmsUnreadable as error:
@@ -115,7 +116,7 @@ class SqlLms(ABC):
 
     def _glances(
         self, rows: Iterator[SeatRow], catalogue: _Catalogue, accounts: Mapping[str, Account]
-    ) -> Iterator[Glance]:
+    ) -> Generator[Glance, None, None]:
         previous: str | None = None
         strange: set[str] = set()
         with self._reading():
@@ -178,6 +179,17 @@ class _Catalogue:
         first = rows[0]
         digest = person_fingerprint(first.identity, first.active, lines)
         return Glance(person, first.account, digest, min(starts, default=None))
+
+
+def _tried(reading: Reading, connection: Connection) -> list[str]:
+    """Send every statement once, for the rights it takes; then what looks wrong in the rows."""
+    doubts = list(reading.doubts())
+    nobody = Selection(datetime.now(UTC), people=())
+    for rows in (reading.sessions(nobody), reading.people(()), reading.seats(nobody)):
+        list(rows)
+    next(reading.seat_rows(datetime.now(UTC)), None)
+    connection.invalidate()  # the stream was not read to its end
+    return doubts
 
 
 def _read_chunk(reading: Reading, ids: Sequence[str], since: datetime) -> Iterator[tuple[str, Desired]]:

@@ -42,15 +42,25 @@ def reference_databases(
     return made
 
 
+@pytest.fixture
+def make_site(reference_databases: Callable[[str], str]) -> Iterator[Callable[[str], ReferenceSite]]:
+    """Makes reference tables with one account on the kind of database that is asked for."""
+    sites: list[ReferenceSite] = []
+
+    def make(kind: str) -> ReferenceSite:
+        sites.append(reference_site(reference_databases(kind)))
+        sites[-1].rows.add_account()
+        return sites[-1]
+
+    yield make
+    for made in sites:
+        made.close()
+
+
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-def site(
-    request: pytest.FixtureRequest, reference_databases: Callable[[str], str]
-) -> Iterator[ReferenceSite]:
+def site(request: pytest.FixtureRequest, make_site: Callable[[str], ReferenceSite]) -> ReferenceSite:
     """Reference tables with one account, on each kind of database in turn."""
-    made = reference_site(reference_databases(request.param))
-    made.rows.add_account()
-    yield made
-    made.close()
+    return make_site(request.param)
 
 
 @pytest.fixture

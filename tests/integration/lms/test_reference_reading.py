@@ -382,6 +382,12 @@ def test_ids_that_are_there_twice_are_told(file_site: ReferenceSite) -> None:
     lms.close()
 
 
+def test_seats_in_sessions_that_are_not_there_are_told(site: ReferenceSite) -> None:
+    book(site)
+    site.rows.book("ana", "s-gone")
+    assert site.source.check() == ["seats: 1 are in sessions that are not there, such as 's-gone'"]
+
+
 def test_an_account_without_a_known_zone_is_told(file_site: ReferenceSite) -> None:
     file_site.rows.add_account("far", time_zone="Mars/Olympus")
     assert file_site.source.check() == ["accounts: far: unknown time zone 'Mars/Olympus'"]

@@ -72,7 +72,9 @@ def test_a_day_whose_start_lies_in_a_gap_and_whose_end_comes_before_it_is_refuse
         wall_day(datetime(2026, 3, 29, 2, 30), datetime(2026, 3, 29, 3, 15), VIENNA, False)
 
 
-@pytest.mark.parametrize("value", [None, "soon", "", 0, "0000-00-00 00:00:00"])
+@pytest.mark.parametrize(
+    "value", [None, "soon", "", 0, "0000-00-00 00:00:00", "2026-12-01T09-00", "20261201T090000"]
+)
 def test_a_time_that_cannot_be_read_is_refused(value: object) -> None:
     with pytest.raises(Refused, match="missing, unreadable"):
         wall_day(value, at(9), VIENNA, False)

@@ -223,6 +223,8 @@ class Turn:
         now = self.order.now
         ahead = [entry.starts for entry in entries if entry.state in _PERHAPS_PRESENT and entry.ends > now]
         starts = [*ahead, planned.next_start] if planned.next_start else ahead
+        if planned.surplus:
+            starts = [now]  # its second sight must not wait for a session that may never come
         if not starts:
             return None
         next_look = now + self.world.audits.until_next(min(starts), now, self.world.chance)

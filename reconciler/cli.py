@@ -6,6 +6,7 @@ sysexits.h). By precedence: 1, 3, 2, 0.
 
 from __future__ import annotations
 
+import io
 import logging
 import signal
 import sys
@@ -32,7 +33,7 @@ from reconciler.commands import (
     plans_of,
 )
 from reconciler.daemon import Daemon, Tick
-from reconciler.demo.story import PAUSE, PICTURE_WIDTH, WIDTH, tell
+from reconciler.demo.story import NARROWEST, PAUSE, WIDTH, tell
 from reconciler.errors import ConfigurationError
 from reconciler.explain import story
 from reconciler.metrics import expose
@@ -212,8 +213,10 @@ def check_config(config: Path, online: bool) -> None:
 def demo(at: datetime | None, fast: bool, picture: Path | None) -> None:
     """The whole story on this machine, no account needed. Exit 1 if anything in it was not so."""
     logging.getLogger("reconciler").setLevel(logging.CRITICAL)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # where a terminal has no sign for it
     console = Console(record=picture is not None, highlight=False)
-    console.width = PICTURE_WIDTH if picture else min(console.width, WIDTH)
+    console.width = NARROWEST if picture else max(NARROWEST, min(console.width, WIDTH))
     pause = PAUSE if console.is_terminal and not fast else 0.0
     for signal_number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signal_number, lambda number, frame: sys.exit(128 + number))

@@ -18,7 +18,8 @@ PAUSE = 2.5
 """Seconds between scenes, on a terminal."""
 WIDTH = 100
 """Columns at most: longer lines are hard to read."""
-PICTURE_WIDTH = 80
+NARROWEST = 80
+"""Columns at least: a week of five days needs them. The picture has as many."""
 
 _OPENING = """\
 [b]Training in people's calendars[/b]

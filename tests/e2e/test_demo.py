@@ -91,6 +91,14 @@ def test_the_settings_it_writes_are_those_shown_in_config() -> None:
     assert (ROOT / "config/reconciler.demo.yaml").read_text() == SETTINGS
 
 
+def test_a_terminal_that_knows_ascii_only_is_no_obstacle(tmp_path: Path) -> None:
+    story = demo(tmp_path, PYTHONIOENCODING="ascii", COLUMNS="40")
+    out, err = story.communicate()
+    assert (story.returncode, err) == (0, ""), out
+    assert "checks hold" in out
+    assert out.isascii()
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "terminated"])
 def test_interrupted_it_leaves_nothing_behind(tmp_path: Path, sent: signal.Signals) -> None:
     story = demo(tmp_path, PYTHONUNBUFFERED="1")

@@ -117,9 +117,10 @@ def _cell(events: Iterator[tuple[str, Seen]]) -> Text:
     cell = Text()
     for sign, event in events:
         hours = "all day" if event.all_day else f"{event.starts:%H:%M}-{event.ends:%H:%M}"
-        cell.append("\n" if cell else "")
-        cell.append(f"{sign}{hours}\n", _STYLES[sign] or "cyan")
-        cell.append(f" {event.title}", _STYLES[sign] or "bold")
         place = event.location if event.zone in ("", VIENNA) else f"{event.zone.partition('/')[2]} time"
-        cell.append(f"\n {place}", "red strike" if sign == "-" else "dim")
+        style = _STYLES[sign]
+        cell.append("\n" if cell else "")
+        cell.append(sign, "red" if sign == "-" else style).append(hours, style or "cyan")
+        cell.append("\n ").append(event.title, style or "bold")
+        cell.append("\n ").append(place, style if sign == "-" else "dim")
     return cell

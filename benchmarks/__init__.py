@@ -1,1 +1,1 @@
-"""What it costs, measured. Each ``bench_*.py`` here has a ``main()`` that prints its own lines."""
+"""What it costs, measured. Each ``bench_*.py`` here has a ``main(scale)`` that gives its figures."""

@@ -1,28 +1,39 @@
-"""How long the settings of a site with many accounts take to load: what a reload costs."""
+"""## Settings
+
+How much it takes to load the settings of a site with a thousand accounts of its own: what a reload costs. Beside it
+stands PyYAML reading the same file into lists and dictionaries, unchecked and without places.
+"""
 
 from __future__ import annotations
 
-import tempfile
-import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import yaml
+
+from benchmarks.child import cpu
+from benchmarks.figures import Figure, Scale, median_ratio
+from benchmarks.home import write_settings
 from reconciler.settings import load
 
 ACCOUNTS = 1_000
 
 
-def main() -> None:
+def main(scale: Scale) -> list[Figure]:
     """Load a file with a thousand accounts."""
-    with tempfile.TemporaryDirectory() as name:
+    with TemporaryDirectory(prefix="reconciler-bench-") as name:
         folder = Path(name)
-        (folder / "key").write_text("x")
-        (folder / "key").chmod(0o600)
-        accounts = "".join(f"    account-{n}: {{mode: observe, people: ['{n}']}}\n" for n in range(ACCOUNTS))
-        path = folder / "reconciler.yaml"
-        path.write_text(
-            "installation: {id: bench}\nlms: {adapter: reference, url: 'sqlite:///lms.db'}\n"
-            f"tokens: {{key_files: [key]}}\naccounts:\n  each:\n{accounts}"
-        )
-        began = time.perf_counter()
-        load(path)
-        print(f"{ACCOUNTS} accounts: {time.perf_counter() - began:.2f} s")
+        accounts = {f"account-{n}": {"mode": "observe", "people": [str(n)]} for n in range(ACCOUNTS)}
+        database = f"sqlite:///{folder}/none.db"
+        file = write_settings(folder, {"url": database}, database, accounts={"each": accounts})
+        ratio = median_ratio([_pair(file) for _ in range(scale.runs)])
+    what = f"CPU of loading settings with {ACCOUNTS:,} accounts to that of PyYAML alone"
+    return [Figure("settings_load_ratio", ratio, what)]
+
+
+def _pair(file: Path) -> tuple[float, float]:
+    with cpu() as ours:
+        load(file)
+    with cpu() as bare:
+        yaml.safe_load(file.read_text("utf-8"))
+    return ours(), bare()

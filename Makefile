@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 CHECKED := reconciler tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench config picture lock
+.PHONY: help demo test lint bench bench-quick config picture lock
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
 
 demo: $(VENV)/installed ## the whole story on this machine, no account needed
 	@$(BIN)/reconciler demo
@@ -22,8 +22,11 @@ lint: $(VENV)/installed ## style, types and import directions
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --config setup.cfg --no-logo
 
-bench: $(VENV)/installed ## what it costs, measured here
-	@$(BIN)/python -m benchmarks
+bench: $(VENV)/installed ## what it costs, measured here: build/bench.json and docs/benchmarks.md
+	@$(BIN)/python -m benchmarks --page docs/benchmarks.md
+
+bench-quick: $(VENV)/installed ## a tenth of it
+	@$(BIN)/python -m benchmarks --quick
 
 config: $(VENV)/installed ## config/reconciler.example.yaml and its JSON Schema, from the settings' descriptions
 	@$(BIN)/python -m reconciler.settings.example config

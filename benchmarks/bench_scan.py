@@ -1,11 +1,11 @@
 """## An idle push
 
-How much it takes to find out that nothing has to be done: the push pass over an LMS on the reference tables in
-which every seat is in its calendar already. It reads all sessions, days, people and seats as they are, digests
-them, and compares each person with what was last applied. Beside it stands what cannot be saved: one `SELECT` of
-the same rows (seat x session x day, ordered by person, streamed, with all columns an event is made from)
-through SQLAlchemy Core, whose rows are thrown away. On SQLite the database's own work is part of both; on
-PostgreSQL only the client's.
+How much it takes to find out that nothing has to be done: the push pass over an LMS on the reference tables
+in which every seat is in its calendar already. It reads all sessions, days, people and seats as they are,
+digests them, and compares each person with what was last applied. Beside it stands what cannot be saved: one
+`SELECT` of the same rows (seat x session x day, ordered by person, streamed, with all columns an event is made
+from) through SQLAlchemy Core, whose rows are thrown away. On SQLite the database's own work is part of both;
+on PostgreSQL only the client's.
 
 Peak memory is that of the whole process, interpreter and libraries included. It has to stay where it is when
 the LMS grows tenfold.
@@ -80,10 +80,8 @@ def idle_push(settings: str) -> dict[str, Any]:
 def bare_select(settings: str) -> dict[str, Any]:
     """The same rows, streamed and thrown away."""
     lms = load(Path(settings)).lms
-    made = tables(schema=lms.reference.schema_name).tables
-    seats, sessions, days = (
-        made[_name(lms.reference.schema_name, one)] for one in ("seats", "sessions", "days")
-    )
+    made = {table.name: table for table in tables(schema=lms.reference.schema_name).sorted_tables}
+    seats, sessions, days = made["seats"], made["sessions"], made["days"]
     rows = (
         sa.select(*seats.c, *sessions.c, *days.c)
         .join_from(seats, sessions, sessions.c.id == seats.c.session_id)
@@ -94,10 +92,6 @@ def bare_select(settings: str) -> dict[str, Any]:
     with sa.create_engine(lms.database).connect() as connection, cpu() as spent:
         count = sum(1 for _ in connection.execution_options(yield_per=2_000).execute(rows))
     return {"cpu": spent(), "rows": count}
-
-
-def _name(schema: str | None, table: str) -> str:
-    return f"{schema}.{table}" if schema else table
 
 
 # What is measured on ------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from reconciler.ledger.audit import AuditLine, write_audit
 from reconciler.ledger.database import Database, upsert
 from reconciler.ledger.rows import connection_of
 from reconciler.ledger.tables import connection as connections
-from reconciler.ledger.tables import person_state, serving, token
+from reconciler.ledger.tables import event, person_state, serving, token
 from reconciler.model import Connection, ConnectionState
 
 _ONE_AT_A_TIME = 7_241_960_002  # any number, the same for whoever connects
@@ -46,14 +46,17 @@ class Enrolment:
     def add_connection(self, grant: Grant, who: str, origin: str, now: datetime) -> Connection:
         """Connect a person, or connect them again to the same vendor account; the person is due at once.
 
-        The connection begins without a baseline. Raises ``ReconcilerError`` for a second connection of a
-        person and for a vendor account that already serves somebody else.
+        The connection begins without a baseline; what was recorded of another account's calendar says
+        nothing about this one. Raises ``ReconcilerError`` for a second connection of a person and for a
+        vendor account that already serves somebody else.
         """
         with self._database.writing() as transaction:
             if not self._database.is_sqlite:
                 transaction.execute(sa.select(sa.func.pg_advisory_xact_lock(_ONE_AT_A_TIME)))
             _refuse_second(transaction, grant)
             _make_due(transaction, grant, now)
+            if _was_elsewhere(transaction, grant):
+                _leave_old_calendar(transaction, grant)
             row = _write(transaction, grant, now)
             _log(transaction, row, AuditLine(now, who, origin, "connected"))
         return row
@@ -122,6 +125,32 @@ def _refuse_second(transaction: sa.Connection, grant: Grant) -> None:
 def _make_due(transaction: sa.Connection, grant: Grant, now: datetime) -> None:
     state = {"person": grant.person, "account": grant.account, "applied": None, "next_audit": now}
     upsert(transaction, person_state, [{**state, "retry_at": None, "attempts": 0, "last_error": None}])
+
+
+def _was_elsewhere(transaction: sa.Connection, grant: Grant) -> bool:
+    """Whether the person's last connection was to another vendor account."""
+    last = transaction.execute(
+        sa.select(connections.c.provider, connections.c.subject)
+        .where(connections.c.person == grant.person)
+        .order_by(connections.c.state_since.desc().nulls_last(), connections.c.id.desc())
+    ).first()
+    return last is not None and (last.provider, last.subject) != (grant.provider, grant.subject)
+
+
+def _leave_old_calendar(transaction: sa.Connection, grant: Grant) -> None:
+    """Forget by which ids events were known there, and end whatever is still going on there."""
+    transaction.execute(
+        person_state.update()
+        .where(person_state.c.person == grant.person)
+        .values(lease_owner=None, lease_until=None, lease_epoch=person_state.c.lease_epoch + 1)
+    )
+    known_there: dict[str, Any] = {"event_id": None, "calendar_id": None, "etag": None, "doomed": []}
+    failures = {"attempts": 0, "retry_at": None, "last_error": None}
+    transaction.execute(
+        event.update()
+        .where(event.c.person == grant.person)
+        .values(provider=grant.provider, **known_there, **failures)
+    )
 
 
 def _write(transaction: sa.Connection, grant: Grant, now: datetime) -> Connection:

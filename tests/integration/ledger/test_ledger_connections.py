@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from reconciler.errors import ReconcilerError, StateUnreadable
+from reconciler.errors import LeaseLost, ReconcilerError, StateUnreadable
 from reconciler.ledger.store import SqlLedger
 from reconciler.ledger.tables import connection as connections
 from reconciler.ledger.tables import event
@@ -138,6 +138,30 @@ def test_connecting_the_same_account_again_is_the_same_connection_without_its_ba
     again = _connect(ledger, "7", address="new@example.com")
     assert again == replace(first, address="new@example.com")
     assert _applied(ledger) == {"7": None}
+
+
+def test_connecting_another_account_forgets_by_which_ids_events_were_known(ledger: SqlLedger) -> None:
+    """And whoever still works on the old calendar loses the person."""
+    _connect(ledger)
+    old = ledger.lease(["7"], "test", 60)
+    ledger.save(old, "7", [entry("7", doomed=("event-0",), attempts=3, last_error="refused")])
+    ledger.disconnect("7", "ana", "10.0.0.1", NOW)
+    _connect(ledger, provider="microsoft", subject="another")
+    [row] = ledger.entries(["7"])["7"]
+    assert (row.event_id, row.calendar_id, row.etag, row.doomed, row.attempts) == (None, None, None, (), 0)
+    assert row.provider == "microsoft"
+    with pytest.raises(LeaseLost):
+        ledger.save(old, "7", [entry("7")])
+
+
+def test_connecting_the_first_account_after_a_second_one_is_another_one_too(ledger: SqlLedger) -> None:
+    for subject, seconds in (("first", 0), ("second", 1)):
+        ledger.add_connection(grant("7", subject=subject), "ana", "", NOW + seconds * HOUR)
+        ledger.save(ledger.lease(["7"], "test", 60), "7", [entry("7")])
+        ledger.disconnect("7", "ana", "", NOW + seconds * HOUR)
+    ledger.add_connection(grant("7", subject="first"), "ana", "", NOW + 2 * HOUR)
+    [row] = ledger.entries(["7"])["7"]
+    assert row.event_id is None
 
 
 def test_a_baseline_releases_what_proves_nothing_and_applies_nothing(ledger: SqlLedger) -> None:

@@ -3,9 +3,9 @@
 How much it takes to find out that nothing has to be done: the push pass over an LMS on the reference tables
 in which every seat is in its calendar already. It reads all sessions, days, people and seats as they are,
 digests them, and compares each person with what was last applied. Beside it stands what cannot be saved: one
-`SELECT` of the same rows (seat x session x day, ordered by person, streamed, with all columns an event is made
-from) through SQLAlchemy Core, whose rows are thrown away. On SQLite the database's own work is part of both;
-on PostgreSQL only the client's.
+`SELECT` of the same rows (seat x session x day, ordered by person, streamed, with all columns an event is
+made from) through SQLAlchemy Core, whose rows are thrown away. On SQLite the database's own work is part of
+both; on PostgreSQL only the client's.
 
 Peak memory is that of the whole process, interpreter and libraries included. It has to stay where it is when
 the LMS grows tenfold.

@@ -1,7 +1,7 @@
 """## Settings
 
-How much it takes to load the settings of a site with a thousand accounts of its own: what a reload costs. Beside
-it stands PyYAML reading the same file into lists and dictionaries, unchecked and without places.
+How much it takes to load the settings of a site with a thousand accounts of its own: what a reload costs.
+Beside it stands PyYAML reading the same file into lists and dictionaries, unchecked and without places.
 """
 
 from __future__ import annotations

@@ -83,6 +83,6 @@ _INTRODUCTION = """\
 # What it costs
 
 Written by `make bench`, which measures everything below within a few minutes and puts the figures into
-`build/bench.json` as well; `make bench-quick` measures a tenth of it. Everything is a count, or a ratio of two
-things measured side by side in the same run, because seconds mean nothing on another machine. Whatever is
-measured runs in a process of its own, and what is compared takes turns; the median counts."""
+`build/bench.json` as well; `make bench-quick` measures a tenth of it. Everything is a count, or a ratio of
+two things measured side by side in the same run, because seconds mean nothing on another machine. Whatever
+is measured runs in a process of its own, and what is compared takes turns; the median counts."""

@@ -22,7 +22,9 @@ from reconciler.diff.changes import (
     MarkMissing,
     Take,
     Update,
+    differing,
     name_of,
+    named,
 )
 from reconciler.diff.fields import Field, differences, made_as, ours, token_of
 from reconciler.errors import EventChanged, EventGone, EventIdUsed, EventRefused
@@ -181,7 +183,7 @@ class Hand:
             return
         # Not yet what we write: a crash before the confirmation must leave something to do.
         row = replace(row, digest=UNWRITTEN, intent="update")
-        self._write(row, event, actual, f"adopted, {_list(differs)} put right")
+        self._write(row, event, actual, f"adopted, {named(differs)} put right")
 
     def _unmarked(self, event: DesiredEvent, actual: ActualEvent) -> frozenset[Field]:
         marker = actual.marker
@@ -202,7 +204,7 @@ class Hand:
         row = replace(row, digest=entry.digest, starts=entry.starts, ends=entry.ends, intent="update")
         known = change.actual or _from_ledger(change)
         row = replace(row, event_id=known.event_id, calendar_id=known.calendar_id, etag=known.etag)
-        self._write(row, change.event, known, f"{_list(change.differs)} updated ({change.cause})")
+        self._write(row, change.event, known, f"{differing(change)} updated ({change.cause})")
 
     def _write(self, row: LedgerEntry, event: DesiredEvent, known: ActualEvent, what: str) -> None:
         self._save(row, "update intended", what)
@@ -394,7 +396,3 @@ def _what_stays(event: DesiredEvent, entry: LedgerEntry | None) -> Suspicion:
     if entry is None or entry.seat != event.seat:
         return Suspicion()
     return Suspicion(put_back=entry.suspicion.put_back)
-
-
-def _list(fields: frozenset[Field]) -> str:
-    return ", ".join(sorted(fields))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from reconciler.diff.changes import Adopt, Change, Create, Take, Update, name_of, starts_of
+from reconciler.diff.changes import Adopt, Change, Create, Take, Update, differing, name_of, starts_of
 from reconciler.diff.guards import Allowed
 
 
@@ -62,7 +62,7 @@ def _detail(change: Change) -> str:
             again = f", generation {change.generation}" if change.generation else ""
             return f"{change.event.content.title}{again}"
         case Adopt() | Update():
-            differs = ", ".join(sorted(change.differs)) or "nothing differs"
+            differs = differing(change) or "nothing differs"
             return f"{change.event.content.title} [{differs}]"
         case _:
             return ""
@@ -144,7 +144,7 @@ def _sentence(line: Line) -> str:
     fate = "" if line.fate == "will" else f"  ({line.fate})"
     detail = f"  {line.detail}" if line.detail else ""
     when = f"{line.starts:%a %Y-%m-%d %H:%M}Z"
-    return f"{line.change:<7} session {line.session}, day {line.slot}, {when}{detail}  <- {line.cause}{fate}"
+    return f"{line.change:<7} session {line.session}, {when}{detail}  <- {line.cause}{fate}"
 
 
 def _cell(text: str) -> str:

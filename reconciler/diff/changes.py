@@ -156,3 +156,20 @@ _NAMES: dict[type, str] = {
 def name_of(change: Change) -> str:
     """The change's name in metrics and plans."""
     return _NAMES[type(change)]
+
+
+_TEXTS = frozenset({Field.TITLE, Field.LOCATION, Field.BLOCK})
+
+
+def named(fields: frozenset[Field]) -> str:
+    """Fields that were seen to differ, for people: our part of the description is called text."""
+    return ", ".join(sorted("text" if one is Field.BLOCK else one.value for one in fields))
+
+
+def differing(change: Adopt | Update) -> str:
+    """What a change puts right, for people. Where the event was not looked at, digests alone differ, and
+    they do not tell one text from another."""
+    unseen = isinstance(change, Update) and change.actual is None
+    if unseen and change.differs & _TEXTS:
+        return ", ".join(sorted({"text", *(change.differs - _TEXTS)}))
+    return named(change.differs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,14 +14,58 @@ from reconciler.metrics import Metrics
 from reconciler.ports import Due
 from reconciler.turn import TurnReport
 
+_NOBODY = {
+    "push": "no calendar is connected",
+    "audit": "no calendar is due to be looked at",
+    "confirm": "no event has vanished",
+}
+_CHANGES = {
+    "create": "created",
+    "adopt": "adopted",
+    "update": "updated",
+    "take": "noted as seen",
+    "delete": "deleted",
+    "forget": "forgotten",
+}
+_RESULTS = {"retried": "not {} at the first attempt", "refused": "not {} (refused)", "failed": "not {}"}
+_PHRASES = {
+    "missing ok": "{event} vanished",
+    "grace begun": "time of grace begun for {seat}",
+    "given back": "{seat} given back",
+    "found again": "{event} found again",
+    "put back": "{event} put back",
+    "failed to put back": "{event} not put back yet",
+    "dismissed": "{event} left away",
+    "held": "{seat} held",
+    "refused": "{seat} not given back: refused by the LMS",
+    "lost": "{seat} gone already",
+    "still there": "{seat} still there, looked at again",
+    "unknown": "{seat} without an answer from the LMS yet",
+    "unresolved": "{seat} without an answer from the LMS yet",
+    "LMS not reached": "{seat} not given back yet: the LMS cannot be reached",
+    "open": "{person} to be looked at again",
+    "failed": "{person} failed",
+    "parked": "{person} with a connection that does not work any more",
+    "throttled": "{person} waiting for the vendor's quota",
+    "taken": "{person} left to another process",
+    "skipped": "{person} skipped, as their vendor is down",
+    "exception": "{person} ended by an unforeseen error",
+}
+_PLACES = {what: place for place, what in enumerate(_PHRASES)}
+_SAID_OTHERWISE = {"people", "idle", "changed"} | {
+    f"{change} {result}" for change in _CHANGES for result in ("ok", *_RESULTS)
+}
+
 _TROUBLE = ("failed", "exception", "parked", "skipped")
 
 
 @dataclass
 class Tally:
-    """The sum of the turns of one cycle. Threads may add to it at the same time."""
+    """The sum of the turns of one cycle. Threads may add to it at the same time. ``touched`` are the people
+    for whom something was done."""
 
     counts: Counter[str] = field(default_factory=Counter)
+    touched: int = 0
     held: int = 0
     changes: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
     drift: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -36,6 +80,7 @@ class Tally:
     def _count(self, report: TurnReport) -> None:
         self.counts[report.outcome] += 1
         self.held += bool(report.held)
+        self.touched += any(done.change != "missing" for done in report.done)
         self.counts.update(report.notes)
         for done in report.done:
             self.counts[f"{done.change} {done.result}"] += 1
@@ -63,9 +108,7 @@ class Tally:
 
     def sentence(self, name: str) -> str:
         """What the daemon thinks, in one line."""
-        happened = sorted((what, count) for what, count in self.counts.items() if count and what != "people")
-        parts = ", ".join(f"{count} {what}" for what, count in happened)
-        return f"{name}: {self.counts['people']} people; {parts or 'nothing to do'}"
+        return f"{name}: {told(name, self.counts, self.touched)}"
 
 
 def drift_of(plan: Plan) -> Counter[str]:
@@ -115,3 +158,44 @@ class Pending:
         with self._lock:
             waiting = [since for since, whose in self._since.values() if whose == provider]
         return max(((now - since).total_seconds() for since in waiting), default=0.0)
+
+
+# The sentence -------------------------------------------------------------------------------------
+
+
+def told(cycle: str, counts: Mapping[str, int], touched: int) -> str:
+    """The sentence for one cycle. ``counts`` are those of its tally; ``people`` among them is how many were
+    compared, and ``touched`` for how many of them something was done."""
+    people = counts.get("people", 0)
+    if not people:
+        return _NOBODY.get(cycle, "nobody concerned")
+    made = ", ".join(_made(counts))
+    first = _number(people, "person")
+    if made:
+        changed = first if touched == people else f"{touched} of {first}"
+        first = f"{changed} changed: {made}"
+    parts = [first, *_phrases(counts)]
+    return "; ".join(parts) if len(parts) > 1 or made else f"{first}, nothing to do"
+
+
+def _made(counts: Mapping[str, int]) -> Iterator[str]:
+    for change, participle in _CHANGES.items():
+        if count := counts.get(f"{change} ok"):
+            yield f"{count} {participle}"
+        for result, phrase in _RESULTS.items():
+            if count := counts.get(f"{change} {result}"):
+                yield f"{count} {phrase.format(participle)}"
+
+
+def _phrases(counts: Mapping[str, int]) -> Iterator[str]:
+    """What happened besides changes: first to seats and events, then to people, then what has no phrase."""
+    for what in sorted(counts, key=lambda name: (_PLACES.get(name, len(_PLACES)), name)):
+        if counts[what] and what not in _SAID_OTHERWISE:
+            numbers = {noun: _number(counts[what], noun) for noun in ("person", "event", "seat")}
+            yield _PHRASES.get(what, f"{counts[what]} {what}").format(**numbers)
+
+
+def _number(count: int, noun: str) -> str:
+    if noun == "person":
+        return f"{count} person" if count == 1 else f"{count} people"
+    return f"{count} {noun}{'' if count == 1 else 's'}"

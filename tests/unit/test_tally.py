@@ -1,0 +1,98 @@
+"""A cycle says in one plain sentence what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from reconciler.apply import Done
+from reconciler.tally import Tally
+from reconciler.turn import TurnReport
+
+
+def turn(outcome: str, *done: str, notes: tuple[str, ...] = ()) -> TurnReport:
+    made = tuple(Done(*one.split()) for one in done)
+    return TurnReport("ana", "google", outcome, done=made, notes=notes)
+
+
+def sentence(cycle: str, people: int, *turns: TurnReport) -> str:
+    tally = Tally()
+    tally.counts["people"] = people
+    tally.add(turns)
+    return tally.sentence(cycle)
+
+
+@pytest.mark.parametrize(
+    ("cycle", "said"),
+    [
+        ("push", "push: no calendar is connected"),
+        ("audit", "audit: no calendar is due to be looked at"),
+        ("confirm", "confirm: no event has vanished"),
+    ],
+)
+def test_a_cycle_without_anybody_says_why(cycle: str, said: str) -> None:
+    assert sentence(cycle, 0) == said
+
+
+def test_people_without_a_change_are_only_counted() -> None:
+    assert sentence("push", 20_000) == "push: 20000 people, nothing to do"
+    assert sentence("audit", 1, turn("idle")) == "audit: 1 person, nothing to do"
+
+
+def test_what_was_done_follows_for_how_many_it_was_done() -> None:
+    ana = turn("changed", "create lms ok", "create lms ok", "update lms ok")
+    ben = turn("changed", "delete lms ok")
+    assert sentence("push", 2, ana, ben) == "push: 2 people changed: 2 created, 1 updated, 1 deleted"
+    assert sentence("push", 7, ana) == "push: 1 of 7 people changed: 2 created, 1 updated"
+
+
+def test_what_did_not_succeed_is_told_apart() -> None:
+    ana = turn("open", "create lms ok", "create lms refused", "update lms retried")
+    assert sentence("push", 1, ana) == (
+        "push: 1 person changed: 1 created, 1 not created (refused), 1 not updated at the first attempt; "
+        "1 person to be looked at again"
+    )
+
+
+def test_a_vanished_event_is_no_change_of_ours() -> None:
+    said = sentence("audit", 3, turn("idle"), turn("open", "missing drift ok"))
+    assert said == "audit: 3 people; 1 event vanished; 1 person to be looked at again"
+
+
+@pytest.mark.parametrize(
+    ("notes", "said"),
+    [
+        (("grace begun", "grace begun"), "time of grace begun for 2 seats"),
+        (("given back",), "1 seat given back"),
+        (("found again", "given back"), "1 seat given back; 1 event found again"),
+        (("held",), "1 seat held"),
+        (("LMS not reached",), "1 seat not given back yet: the LMS cannot be reached"),
+    ],
+)
+def test_what_became_of_vanished_events_is_said_in_seats_and_events(
+    notes: tuple[str, ...], said: str
+) -> None:
+    assert sentence("confirm", 2, turn("changed", notes=notes)) == f"confirm: 2 people; {said}"
+
+
+def test_a_count_that_has_no_phrase_is_not_left_out() -> None:
+    assert sentence("confirm", 1, turn("changed", notes=("struck by lightning",))) == (
+        "confirm: 1 person; 1 struck by lightning"
+    )
+
+
+TROUBLE: Mapping[str, str] = {
+    "failed": "1 person failed",
+    "parked": "1 person with a connection that does not work any more",
+    "skipped": "1 person skipped, as their vendor is down",
+    "taken": "1 person left to another process",
+}
+
+
+@pytest.mark.parametrize("outcome", TROUBLE)
+def test_trouble_comes_last(outcome: str) -> None:
+    fine = turn("changed", "create lms ok")
+    assert sentence("push", 2, fine, turn(outcome)) == (
+        f"push: 1 of 2 people changed: 1 created; {TROUBLE[outcome]}"
+    )

@@ -143,14 +143,18 @@ class ConsentProblem(StrEnum):
     WRONG_ACCOUNT = "wrong-account"  # a kind of account, tenant or domain that is not allowed
     SCOPES_LACKING = "scopes-lacking"  # the box for the calendar was left unticked
     EXPIRED = "expired"  # too late, replayed, or not begun here
+    ALREADY_CONNECTED = "already-connected"  # this person has another calendar connected
+    ACCOUNT_TAKEN = "account-taken"  # this vendor account serves somebody else
     BROKEN = "broken"  # the vendor's answer makes no sense
 
 
 class ConsentRefused(ReconcilerError):
     """A person's consent did not come about; ``problem`` says how to explain it."""
 
-    def __init__(self, what: str, problem: ConsentProblem, *, whose: str | None = None) -> None:
-        super().__init__(what, whose=whose)
+    def __init__(
+        self, what: str, problem: ConsentProblem, *, whose: str | None = None, next_step: str | None = None
+    ) -> None:
+        super().__init__(what, whose=whose, next_step=next_step)
         self.problem = problem
 
 

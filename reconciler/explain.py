@@ -84,6 +84,8 @@ def _connected(connection: Connection) -> str:
             return f"needs to be authorized again by its owner since {_at(connection.state_since)}"
         case ConnectionState.SUSPENDED:
             return f"cannot be reached since {_at(connection.state_since)}: {connection.last_error}"
+        case ConnectionState.LEAVING:
+            return f"being disconnected, its events removed first, since {_at(connection.state_since)}"
         case _:
             return "disconnected"
 

@@ -264,6 +264,8 @@ class Chosen:
 
     def workable(self, state: PersonState) -> bool:
         """Whether there is a calendar, and it is to be kept."""
+        if state.connection is ConnectionState.LEAVING:
+            return self._written_to(state)
         in_use = state.connection in (ConnectionState.CONNECTED, ConnectionState.SUSPENDED)
         return in_use and self.eligible(state)
 
@@ -271,10 +273,14 @@ class Chosen:
         """Whether something failed here so lately that it is not tried again yet."""
         return state.retry_at is not None and state.retry_at > self._now
 
+    def _written_to(self, state: PersonState) -> bool:
+        switches = self.switches.get(state.account)
+        return switches is not None and mode_of(self._world, switches) is not Mode.OBSERVE
+
     def eligible(self, state: PersonState) -> bool:
         """Whether the account's owner and the operator want this calendar kept."""
         switches = self.switches.get(state.account)
-        if switches is None or mode_of(self._world, switches) is Mode.OBSERVE:
+        if switches is None or not self._written_to(state):
             return False
         chosen = switches.people is None or state.person in switches.people
         return chosen and switches.email_notifications and state.provider in switches.vendors

@@ -458,6 +458,7 @@ class ConnectionState(StrEnum):
     CONNECTED = "connected"
     REAUTHORIZE = "reauthorize"
     SUSPENDED = "suspended"
+    LEAVING = "leaving"  # its owner wants the coming events removed, and then to be disconnected
     DISCONNECTED = "disconnected"
 
 

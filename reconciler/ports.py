@@ -237,8 +237,13 @@ class ConnectFlow(Protocol):
     def admin_consent_url(self, redirect_uri: str, state: str) -> str | None:
         """Where an administrator approves for everyone; ``None`` where there is no such thing."""
 
+    def admin_approval(self, state: str, answer: Mapping[str, str]) -> str:
+        """The organisation's id, from the query that came back from there; ``state`` is the one sent.
+        To be shown only: nothing proves who wrote it."""
+
     def revoke(self, credentials: Mapping[str, str]) -> bool:
-        """End the grant at the vendor; false where only the person can (see ``manage_url``)."""
+        """End the grant at the vendor; false where only the person can (see ``manage_url``).
+        ``VendorUnavailable`` if it may live on."""
 
 
 # Our state ----------------------------------------------------------------------------------------
@@ -338,6 +343,8 @@ class NoticeKind(StrEnum):
     GIVEN_BACK = "given-back"
     PUT_BACK = "put-back"  # it may not be given back by deleting the event
     QUESTION = "question"  # give back, or put back?
+    CONNECTED = "connected"  # a calendar was connected; `session` is empty here and below
+    DISCONNECTED = "disconnected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,6 +444,12 @@ class Ledger(Protocol):
         self, connection: Connection, state: ConnectionState, why: str, now: datetime
     ) -> None:
         """Park or restore a connection; leaving ``connected`` ends its baseline."""
+
+    def disconnect(
+        self, person: str, who: str, origin: str, now: datetime, only: Connection | None = None
+    ) -> Connection:
+        """End a person's connection (``only`` if it still stands as it was read) and destroy its token.
+        Raises :class:`~reconciler.errors.ReconcilerError` if there is none."""
 
     def end_baselines(
         self, accounts: Collection[str] | None, people: Collection[str] | None, now: datetime

@@ -49,12 +49,12 @@ def status_of(ledger: Ledger, now: datetime) -> Status:
     """Read the state of affairs from our state database."""
     connections = ledger.connections()
     switches = list(ledger.switches().values())
-    healthy = ConnectionState.CONNECTED
+    healthy = (ConnectionState.CONNECTED, ConnectionState.LEAVING)
     return Status(
         now=now,
         runs=tuple(ledger.runs(50)),
         holds=tuple(ledger.holds()),
-        broken=tuple(one for one in connections if one.state is not healthy),
+        broken=tuple(one for one in connections if one.state not in healthy),
         connections=len(connections),
         failing=tuple(ledger.failing(SHOWN)),
         held=tuple(ledger.held()),

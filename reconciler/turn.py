@@ -54,6 +54,8 @@ LISTING_MARGIN = timedelta(days=1)
 BASELINE_LIMIT = timedelta(days=7)
 """A calendar not listed for longer says nothing by what it lacks."""
 SUSPENDED_PROBE = timedelta(hours=6)
+LEAVING_LIMIT = timedelta(hours=24)
+"""Whoever wants events removed and be disconnected is disconnected after this time, come what may."""
 LONGEST_BACK_OFF = timedelta(minutes=15)
 
 _PERHAPS_PRESENT = (State.PENDING, State.LIVE, State.MISSING, State.HELD, State.DISMISSED)
@@ -127,6 +129,11 @@ class Turn:
     def person(self) -> str:
         return self.desired.person_id
 
+    @property
+    def leaving(self) -> bool:
+        """Whether the person wants nothing any more but the removal of what is there."""
+        return self.connection is not None and self.connection.state is ConnectionState.LEAVING
+
     def take(self, entries: Sequence[LedgerEntry]) -> TurnReport:
         """The whole turn, whatever happens in it."""
         connection = self.connection
@@ -147,7 +154,7 @@ class Turn:
     def _maintain(self, connection: Connection, entries: Sequence[LedgerEntry]) -> TurnReport:
         world, now = self.world, self.order.now
         calendar = world.providers[connection.provider].open(connection)
-        look = self.order.audit
+        look = self.order.audit or self.leaving
         if needs_baseline(connection, now):
             world.ledger.begin_baseline(self.lease, connection, now)
             entries, look = released(entries), True
@@ -172,6 +179,8 @@ class Turn:
                 connection, ConnectionState.CONNECTED, "the mailbox answers again", now
             )
         settled = allowed.whole and not (planned.waiting or applied.open)
+        if self.leaving:
+            return self._take_leave(connection, planned, applied, settled)
         self._finish(self.desired.digest if settled else None, self._next_audit(planned, entries, looked))
         outcome = "open" if not settled else ("changed" if applied.done else "idle")
         return TurnReport(
@@ -184,11 +193,35 @@ class Turn:
             len(allowed.held),
         )
 
+    def _take_leave(
+        self, connection: Connection, planned: Plan, applied: Applied, settled: bool
+    ) -> TurnReport:
+        """What follows once the coming events of somebody who leaves are removed, or some of them."""
+        self._finish(None, self.order.now)
+        over = settled and not planned.surplus
+        if over or self._overdue(connection):
+            self._say_farewell(connection, "as asked" if over else "as asked; some events may be left")
+        return TurnReport(self.person, connection.provider, "changed", True, tuple(applied.done), planned)
+
+    def _overdue(self, connection: Connection) -> bool:
+        since = connection.state_since
+        return since is not None and self.order.now - since > LEAVING_LIMIT
+
+    def _say_farewell(self, connection: Connection, why: str) -> None:
+        world = self.world
+        with suppress(ReconcilerError):  # connected again, or disconnected, meanwhile
+            if world.farewell is not None:
+                world.farewell.end(connection, "reconciler", "", why)
+            else:
+                world.ledger.disconnect(connection.person, "reconciler", "", world.clock(), only=connection)
+
     def _decide(
         self, connection: Connection, calendar: Calendar, entries: Sequence[LedgerEntry], look: bool
     ) -> tuple[Plan, Allowed, bool]:
         """Observe as much as is needed, plan, and let the guards see it."""
         desired = same_human(self.desired, connection)
+        if self.leaving:
+            desired = Desired(self.person, None, digest=self.desired.digest)
         now = self.order.now
         policy = policy_of(self.world, self.order.switches.get(connection.account))
         planned = plan(desired, entries, None, policy, now)
@@ -207,7 +240,7 @@ class Turn:
         return allow(
             planned,
             mode_of(self.world, self.order.switches.get(connection.account)),
-            account_held=connection.account in self.order.held,
+            account_held=connection.account in self.order.held and not self.leaving,
             may_delete=self.desired.digest == self._confirmed_digest(),
         )
 
@@ -239,6 +272,9 @@ class Turn:
             raise problem
         if isinstance(problem, LeaseLost):
             return self._report(connection, "taken", problem)
+        if self.leaving and (isinstance(problem, ConnectionBroken) or self._overdue(connection)):
+            self._say_farewell(connection, "as asked; the calendar could not be reached any more")
+            return self._report(connection, "parked", problem)
         now, ledger = self.order.now, self.world.ledger
         retry_at: datetime | None = self._back_off()
         attempts, outcome = self._attempts(), "failed"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reconciler.diff.plan import Policy
+from reconciler.farewell import Farewell
 from reconciler.labels import Guard
 from reconciler.metrics import Metrics
 from reconciler.model import AccountSwitches, Mode, UnregisterMode
@@ -37,7 +38,8 @@ class AuditIntervals:
 
 @dataclass(frozen=True)
 class World:
-    """Everything a turn is made with. ``owner`` names this process in leases."""
+    """Everything a turn is made with. ``owner`` names this process in leases; ``farewell`` ends connections
+    that are to end, without it they are ended in the ledger alone."""
 
     lms: LmsSource
     ledger: Ledger
@@ -51,6 +53,7 @@ class World:
     private: bool = False
     metrics: Metrics = field(default_factory=Metrics)
     chance: random.Random = field(default_factory=random.Random)
+    farewell: Farewell | None = None
 
     def at_work(self, cycle: str) -> World:
         """The same, with a lease owner of its own for a cycle, so that two cycles of one process keep off

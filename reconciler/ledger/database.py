@@ -193,6 +193,12 @@ def upsert(
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=new), rows)
 
 
+def insert_once(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> bool:
+    """Insert a row; false, and nothing done, if its primary key is there already."""
+    build = sqlite_dialect.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    return bool(connection.execute(build(table).values(**row).on_conflict_do_nothing()).rowcount)
+
+
 def insert_missing(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert those of these rows whose primary key is not there yet."""
     if not rows:

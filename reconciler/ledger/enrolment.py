@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ConsentProblem, ConsentRefused, ReconcilerError
 from reconciler.ledger.audit import AuditLine, write_audit
 from reconciler.ledger.database import Database, upsert
+from reconciler.ledger.leases import new_epoch
 from reconciler.ledger.rows import connection_of
 from reconciler.ledger.tables import connection as connections
 from reconciler.ledger.tables import event, person_state, serving, token
 from reconciler.model import Connection, ConnectionState
 
+_CONNECTED = connections.c.state == ConnectionState.CONNECTED.value
 _ONE_AT_A_TIME = 7_241_960_002  # any number, the same for whoever connects
 
 
@@ -43,12 +45,20 @@ class Enrolment:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add_connection(self, grant: Grant, who: str, origin: str, now: datetime) -> Connection:
+    def add_connection(
+        self,
+        grant: Grant,
+        who: str,
+        origin: str,
+        now: datetime,
+        also: Callable[[sa.Connection, Connection], None] | None = None,
+    ) -> Connection:
         """Connect a person, or connect them again to the same vendor account; the person is due at once.
 
         The connection begins without a baseline; what was recorded of another account's calendar says
-        nothing about this one. Raises ``ReconcilerError`` for a second connection of a person and for a
-        vendor account that already serves somebody else.
+        nothing about this one. ``also`` is done in the same transaction: both happen, or neither. Raises
+        ``ConsentRefused`` for a second connection of a person and for a vendor account that already serves
+        somebody else.
         """
         with self._database.writing() as transaction:
             if not self._database.is_sqlite:
@@ -59,13 +69,43 @@ class Enrolment:
                 _leave_old_calendar(transaction, grant)
             row = _write(transaction, grant, now)
             _log(transaction, row, AuditLine(now, who, origin, "connected"))
+            if also is not None:
+                also(transaction, row)
         return row
 
-    def disconnect(self, person: str, who: str, origin: str, now: datetime) -> Connection:
-        """End a person's connection and destroy its token; its events and ledger stay.
+    def leave(self, person: str, who: str, origin: str, now: datetime) -> Connection:
+        """Have the coming events of a person removed, and then be disconnected: the next turns do it.
+
+        Written with a new epoch, so that a turn under way adds nothing more. Raises ``ReconcilerError``
+        unless the person's calendar is connected and well.
+        """
+        with self._database.writing() as transaction:
+            new_epoch(transaction, person)
+            leaving = transaction.execute(
+                connections.update()
+                .where(connections.c.person == person, _CONNECTED)
+                .values(state=ConnectionState.LEAVING.value, state_since=now)
+                .returning(*connections.c)
+            ).one_or_none()
+            if leaving is None:
+                raise ReconcilerError("No calendar is connected and well", whose=f"person {person}")
+            row = connection_of(leaving)
+            _log(transaction, row, AuditLine(now, who, origin, "asked to remove events and disconnect"))
+        return row
+
+    def disconnect(
+        self, person: str, who: str, origin: str, now: datetime, only: Connection | None = None
+    ) -> Connection:
+        """End a person's connection (``only`` if it still stands as it was read) and destroy its token; its
+        events and ledger stay.
 
         Raises ``ReconcilerError`` if there is none.
         """
+        which = sa.and_(connections.c.person == person, serving)
+        if only is not None:
+            unchanged = connections.c.state_since.is_not_distinct_from(only.state_since)
+            as_read = sa.and_(connections.c.id == only.id, connections.c.state == only.state.value)
+            which = sa.and_(which, as_read, unchanged)
         with self._database.writing() as transaction:
             transaction.execute(
                 person_state.update()
@@ -74,7 +114,7 @@ class Enrolment:
             )
             ended = transaction.execute(
                 connections.update()
-                .where(connections.c.person == person, serving)
+                .where(which)
                 .values(
                     state=ConnectionState.DISCONNECTED.value,
                     state_since=now,
@@ -110,13 +150,15 @@ def _refuse_second(transaction: sa.Connection, grant: Grant) -> None:
     if other is None:
         return
     if other.person == grant.person:
-        raise ReconcilerError(
+        raise ConsentRefused(
             f"Another calendar ({other.provider}) is connected already",
+            ConsentProblem.ALREADY_CONNECTED,
             whose=f"person {grant.person}",
             next_step="Disconnect it first.",
         )
-    raise ReconcilerError(
+    raise ConsentRefused(
         f"This {grant.provider} account already serves another person of the LMS (person {other.person})",
+        ConsentProblem.ACCOUNT_TAKEN,
         whose=f"person {grant.person}",
         next_step="Use another account, or disconnect that person first.",
     )

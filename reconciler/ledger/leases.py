@@ -103,6 +103,15 @@ def prove(connection: sa.Connection, lease: Lease, person: str) -> None:
     )
 
 
+def new_epoch(connection: sa.Connection, person: str) -> None:
+    """End whatever turn of this person is under way, and have them looked at in the next cycle."""
+    connection.execute(
+        person_state.update()
+        .where(person_state.c.person == person)
+        .values(lease_epoch=person_state.c.lease_epoch + 1, lease_owner=None, lease_until=None, applied=None)
+    )
+
+
 def lock(connection: sa.Connection, people: Collection[str]) -> None:
     """Keep others off these people's states until the transaction ends."""
     for some in chunks(people):

@@ -9,6 +9,7 @@ from reconciler.ledger.enrolment import Enrolment
 from reconciler.ledger.installation import InstallationRecord
 from reconciler.ledger.journal import Journal
 from reconciler.ledger.leases import Leases
+from reconciler.ledger.once import Once
 from reconciler.ledger.people import People
 from reconciler.ledger.rails import Rails
 from reconciler.ledger.suspects import Suspects
@@ -16,7 +17,9 @@ from reconciler.ledger.turns import Turns
 from reconciler.ledger.upgrade import check_schema
 
 
-class SqlLedger(People, Leases, Turns, Connections, Enrolment, Rails, Suspects, Journal, InstallationRecord):
+class SqlLedger(
+    People, Leases, Turns, Connections, Enrolment, Rails, Suspects, Journal, Once, InstallationRecord
+):
     """The ledger on SQLite or PostgreSQL. Used by any number of threads and processes at once.
 
     Every method is one transaction, or none; each raises ``StateUnreadable`` when the database fails.

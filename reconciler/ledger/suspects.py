@@ -14,7 +14,7 @@ from reconciler.labels import Guard
 from reconciler.ledger.audit import AuditLine, write_audit
 from reconciler.ledger.columns import EPOCH
 from reconciler.ledger.database import Database, upsert
-from reconciler.ledger.leases import prove
+from reconciler.ledger.leases import new_epoch, prove
 from reconciler.ledger.rows import columns_of_entry, entry_of
 from reconciler.ledger.tables import event, evidence, hold, person_state
 from reconciler.model import Answer, LedgerEntry, State
@@ -95,7 +95,7 @@ class Suspects:
         where nothing is in question, and where it is too late because the seat is just being given back.
         """
         with self._database.writing() as connection:
-            _new_epoch(connection, person)
+            new_epoch(connection, person)
             rows = connection.execute(
                 event.select().where(event.c.person == person, event.c.session == session).with_for_update()
             ).all()
@@ -178,14 +178,6 @@ def _released(connection: sa.Connection, provider: str) -> bool:
         sa.select(hold.c.released).where(hold.c.guard == Guard.FLEET, hold.c.subject == provider)
     ).one_or_none()
     return bool(found)
-
-
-def _new_epoch(connection: sa.Connection, person: str) -> None:
-    connection.execute(
-        person_state.update()
-        .where(person_state.c.person == person)
-        .values(lease_epoch=person_state.c.lease_epoch + 1, lease_owner=None, lease_until=None, applied=None)
-    )
 
 
 def _write_answer(connection: sa.Connection, row: sa.Row[Any], given: Answer) -> None:

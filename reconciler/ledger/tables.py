@@ -229,6 +229,15 @@ run = sa.Table(
     sa.Column("counts", sa.JSON, nullable=False),
 )
 
+used = sa.Table(
+    "used",
+    metadata,
+    # What may be used once: launch tokens, states of OAuth, links in mails; until it would be refused anyway.
+    sa.Column("kind", sa.String, primary_key=True),
+    sa.Column("id", identifier(), primary_key=True),
+    sa.Column("until", Instant, nullable=False, index=True),
+)
+
 refusal = sa.Table(
     "refusal",
     metadata,

@@ -71,12 +71,18 @@ class SqlTokens:
 
     def put(self, connection: Connection, credentials: Mapping[str, str]) -> None:
         """Store or replace; raises ``ReauthorizationNeeded`` if the connection was disconnected meanwhile."""
-        sealed = self._cipher.seal(json.dumps(dict(credentials)).encode(), _purpose(connection))
         with self._database.writing() as transaction:
             _refuse_disconnected(transaction, connection)
-            replaced = transaction.execute(_token.update().where(_of(connection)).values(sealed=sealed))
-            if not replaced.rowcount:
-                transaction.execute(_token.insert().values(connection_id=connection.id, sealed=sealed))
+            self.put_within(transaction, connection, credentials)
+
+    def put_within(
+        self, transaction: sa.Connection, connection: Connection, credentials: Mapping[str, str]
+    ) -> None:
+        """Store or replace in the transaction that makes the connection."""
+        sealed = self._cipher.seal(json.dumps(dict(credentials)).encode(), _purpose(connection))
+        replaced = transaction.execute(_token.update().where(_of(connection)).values(sealed=sealed))
+        if not replaced.rowcount:
+            transaction.execute(_token.insert().values(connection_id=connection.id, sealed=sealed))
 
     def remove(self, connection: Connection) -> None:
         """Destroy; nothing if there are none."""

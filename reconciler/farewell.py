@@ -1,0 +1,59 @@
+"""Ending a connection, in one order for everybody: the token is destroyed here, the grant is ended at the
+vendor where that is possible, and the person is told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.errors import ConnectionBroken, CycleError, ReconcilerError
+from reconciler.model import Connection
+from reconciler.ports import Clock, ConnectFlow, Ledger, Notice, NoticeKind, Notices, TokenStore
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Farewell:
+    """``flows`` are the consents by vendor; a vendor without one has nothing to end."""
+
+    ledger: Ledger
+    tokens: TokenStore
+    notices: Notices
+    clock: Clock
+    flows: Mapping[str, ConnectFlow] = field(default_factory=dict)
+
+    def end(self, connection: Connection, who: str, origin: str, why: str) -> bool:
+        """Disconnect, if the connection still stands as it was read; whether its grant is ended at the
+        vendor too. Raises ``ReconcilerError`` if it does not stand any more.
+
+        The vendor comes last: a grant that lives on with nobody knowing its token harms less than a
+        connection without grant.
+        """
+        credentials = self._credentials(connection)
+        self.ledger.disconnect(connection.person, who, origin, self.clock(), only=connection)
+        revoked = self._revoke(connection, credentials)
+        self.notices.tell(Notice(NoticeKind.DISCONNECTED, connection.person, connection.account, "", why))
+        return revoked
+
+    def _credentials(self, connection: Connection) -> Mapping[str, str] | None:
+        try:
+            return self.tokens.get(connection)
+        except (ConnectionBroken, CycleError):
+            return None  # none, or under a key that is lost: nothing that could be ended
+
+    def _revoke(self, connection: Connection, credentials: Mapping[str, str] | None) -> bool:
+        flow = self.flows.get(connection.provider)
+        if flow is None or credentials is None:
+            return False
+        try:
+            return flow.revoke(credentials)
+        except ReconcilerError as problem:
+            log.warning(
+                "the grant of person %s could not be ended at %s: %s",
+                connection.person,
+                connection.provider,
+                problem,
+            )
+            return False

@@ -1,4 +1,4 @@
-"""The composition root: settings become wired objects here, and only here are all adapters named."""
+"""The composition root: settings become wired objects here. Adapters are named only here and in vendors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reconciler.diff.confirm import ConfirmPolicy
 from reconciler.diff.guards import DeleteGuard
 from reconciler.diff.plan import Policy
 from reconciler.dispatch.local import LocalDispatcher
-from reconciler.errors import ConfigurationError, ReconcilerError
+from reconciler.errors import ReconcilerError
 from reconciler.ledger.enrolment import Grant
 from reconciler.ledger.installation import Witness
 from reconciler.ledger.store import SqlLedger, open_ledger
@@ -30,32 +30,14 @@ from reconciler.loop import Confirming, Loop, lms_window
 from reconciler.metrics import Metrics
 from reconciler.model import Connection, Mode, Person
 from reconciler.owner import is_dead, this_process
-from reconciler.ports import CalendarProvider, Clock, Installation, LmsSource, Registrar
-from reconciler.providers.google.client import Client as GoogleClient
-from reconciler.providers.google.oauth import TOKEN_URI
-from reconciler.providers.google.oauth import AccessTokens as GoogleTokens
-from reconciler.providers.google.provider import GoogleProvider
-from reconciler.providers.google.transport import Transport as GoogleTransport
-from reconciler.providers.microsoft.client import Graph
-from reconciler.providers.microsoft.oauth import AccessTokens as MicrosoftTokens
-from reconciler.providers.microsoft.oauth import Entra, certificate
-from reconciler.providers.microsoft.provider import MicrosoftProvider
-from reconciler.providers.microsoft.transport import Transport as MicrosoftTransport
-from reconciler.providers.throttle import AtOnce, Quota, Throttle
-from reconciler.settings import Cloud, LmsAdapter, Settings, Visibility
+from reconciler.ports import CalendarProvider, Clock, ConnectFlow, Installation, LmsSource, Registrar
+from reconciler.settings import LmsAdapter, Settings, Visibility
 from reconciler.tokens.cipher import read_keys
 from reconciler.tokens.store import SqlTokens
+from reconciler.vendors import open_vendors
 from reconciler.world import AuditIntervals, World
 
 log = logging.getLogger(__name__)
-
-_GRAPH = {
-    Cloud.GLOBAL: ("https://graph.microsoft.com", "https://login.microsoftonline.com"),
-    Cloud.US_GOV: ("https://graph.microsoft.us", "https://login.microsoftonline.us"),
-    Cloud.US_DOD: ("https://dod-graph.microsoft.us", "https://login.microsoftonline.us"),
-    Cloud.CHINA: ("https://microsoftgraph.chinacloudapi.cn", "https://login.chinacloudapi.cn"),
-}
-"""Graph's and Entra's hosts by cloud (https://learn.microsoft.com/graph/deployments)."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +49,7 @@ class House:
     tokens: SqlTokens
     lms: LmsSource
     providers: Mapping[str, CalendarProvider]
+    flows: Mapping[str, ConnectFlow]
     metrics: Metrics
     world: World
     loop: Loop
@@ -136,14 +119,14 @@ def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House
         tokens.check()
         metrics = Metrics()
         lms = open_lms(settings)
-        providers = _providers(settings, tokens, metrics)
+        vendors = open_vendors(settings, tokens, metrics)
         confirming = _confirming(settings)
         dispatcher = LocalDispatcher(settings.dispatch.local.threads)
         opened.callback(dispatcher.close)
         world = World(
             lms=lms,
             ledger=ledger,
-            providers=providers,
+            providers=vendors.providers,
             policy=Policy(settings.installation.id, gives_back=confirming is not None),
             clock=clock or now,
             owner=this_process(),
@@ -160,7 +143,7 @@ def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House
         )
         guard = DeleteGuard(settings.deletes.max_vanished_share, settings.deletes.min_sessions)
         loop = Loop(world, dispatcher, settings.accounts.switches, guard, confirming)
-        yield House(settings, ledger, tokens, lms, providers, metrics, world, loop)
+        yield House(settings, ledger, tokens, lms, vendors.providers, vendors.flows, metrics, world, loop)
 
 
 def now() -> datetime:
@@ -245,88 +228,3 @@ def trial_hosts_only(settings: Settings) -> bool:
     if lms.get_backend_name() != "sqlite" and lms.host not in local:
         return False
     return all(name is not None and urlsplit(name).hostname in local for name in names)
-
-
-# Vendors ------------------------------------------------------------------------------------------
-
-
-def _providers(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> dict[str, CalendarProvider]:
-    made: dict[str, CalendarProvider] = {}
-    if settings.providers.google:
-        made["google"] = _google(settings, tokens, metrics)
-    if settings.providers.microsoft:
-        made["microsoft"] = _microsoft(settings, tokens, metrics)
-    return made
-
-
-def _google(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> CalendarProvider:
-    given, network = settings.providers.google, settings.network
-    assert given is not None
-    transport = GoogleTransport(
-        proxy=network.proxy or "",  # empty: not the environment's either
-        ca_file=str(network.ca_file) if network.ca_file else None,
-        timeout=network.timeout.total_seconds(),
-        max_body_bytes=network.max_body_bytes,
-    )
-    oauth, api = network.endpoints.google_oauth, network.endpoints.google_api
-    access = GoogleTokens(
-        tokens,
-        transport,
-        client_id=given.client_id,
-        client_secret=given.client_secret_file.text,
-        token_uri=f"{oauth.rstrip('/')}/token" if oauth else TOKEN_URI,
-        observer=metrics,
-    )
-    throttle = Throttle(
-        "google",
-        [Quota(given.quota.per_minute, 60)],
-        [Quota(given.quota.per_person_per_minute, 60)],
-        observer=metrics,
-    )
-    endpoint = f"{api.rstrip('/')}/calendar/v3/" if api else None
-    return GoogleProvider(
-        GoogleClient(transport, access, throttle, endpoint=endpoint), settings.installation.id
-    )
-
-
-def _microsoft(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> CalendarProvider:
-    given, network = settings.providers.microsoft, settings.network
-    assert given is not None
-    transport = MicrosoftTransport(
-        proxy=network.proxy or "",  # empty: not the environment's either
-        ca_file=str(network.ca_file) if network.ca_file else None,
-        read_seconds=network.timeout.total_seconds(),
-        max_body_bytes=network.max_body_bytes,
-    )
-    graph, login = _GRAPH[given.cloud]
-    graph = (network.endpoints.microsoft_graph or graph).rstrip("/")
-    login = (network.endpoints.microsoft_login or login).rstrip("/")
-    entra = Entra(
-        given.client_id, _microsoft_credential(settings), transport, login_url=login, observer=metrics
-    )
-    throttle = Throttle(
-        "microsoft",
-        [Quota(given.quota.per_minute, 60)],
-        [Quota(given.quota.per_person_per_minute, 60)],
-        observer=metrics,
-    )
-    access = MicrosoftTokens(entra, tokens)
-    at_once = AtOnce(given.quota.concurrent_per_person)
-    return MicrosoftProvider(
-        Graph(transport, access, throttle, at_once, f"{graph}/v1.0"), settings.installation.id
-    )
-
-
-def _microsoft_credential(settings: Settings) -> str | dict[str, str]:
-    given = settings.providers.microsoft
-    assert given is not None
-    if given.secret_file:
-        return given.secret_file.text
-    assert given.certificate_file is not None
-    pem = given.certificate_file.text
-    key, marker, public = pem.partition("-----BEGIN CERTIFICATE-----")
-    if not marker or "PRIVATE KEY" not in key:
-        raise ConfigurationError(
-            ["providers.microsoft.certificate_file: must hold the private key, then the certificate, as PEM"]
-        )
-    return certificate(key, marker + public)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from reconciler.settings.values import (
     Duration,
@@ -21,6 +21,7 @@ from reconciler.settings.values import (
 )
 
 Vendor = Literal["google", "microsoft"]
+TenantId = Annotated[str, Field(pattern="^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
 
 
 class Cloud(StrEnum):
@@ -52,6 +53,12 @@ class Google(Section):
     client_secret_file: Secret = key(
         "The file that holds the OAuth client's secret: a path, or the name of a systemd credential.",
         example="google-client-secret",
+    )
+    allowed_domains: frozenset[str] = key(
+        "Only accounts of these Workspace domains may be connected; gmail.com stands for personal "
+        "accounts. Empty: everybody's.",
+        default=frozenset(),
+        example=frozenset({"example.org"}),
     )
     quota: GoogleQuota = section("As the project's quota page shows it.", GoogleQuota)
 
@@ -91,6 +98,12 @@ class Microsoft(Section):
         default=None,
         example="microsoft-certificate.pem",
     )
+    allowed_tenants: frozenset[TenantId] = key(
+        "Only accounts of these tenants, by id, may be connected; "
+        "9188040d-6c67-4c5b-b112-36a304b66dad stands for personal accounts. Empty: everybody's.",
+        default=frozenset(),
+        example=frozenset({"11111111-2222-3333-4444-555555555555"}),
+    )
     cloud: Cloud = key("Which of Microsoft's clouds: global, us-gov, us-dod or china.", default=Cloud.GLOBAL)
     quota: MicrosoftQuota = section("The service's limits, or less.", MicrosoftQuota)
 
@@ -119,7 +132,7 @@ class Endpoints(Section):
         reload=False,
     )
     google_oauth: WebAddress | None = key(
-        "Instead of https://oauth2.googleapis.com.",
+        "Instead of https://oauth2.googleapis.com and https://accounts.google.com.",
         default=None,
         example="https://localhost:8443",
         reload=False,

@@ -57,6 +57,7 @@ _ANSWERS: dict[str, tuple[str, _Answer]] = {
     "events_move": ("event", events.move_event),
     "calendars_get": ("calendar", events.get_calendar),
     "calendar_list": ("calendarList", events.list_calendars),
+    "calendar_list_get": ("calendarListEntry", events.get_calendar_entry),
 }
 
 
@@ -83,7 +84,7 @@ class GoogleSimulator(Simulator):
         self.grants = Grants(self.clock, access_token_seconds, testing_app=testing_app)
         self.grants.clients.update({client.id: client for client in clients})
         self.owner = Owner(self.store, self.clock, self.lock, self.switches)
-        self._authority = Authority(self.grants, self.store, self.clock)
+        self._authority = Authority(self.grants, self.store, self.clock, self.switches)
         self._consent = ConsentPage(self.grants, self.store)
         self._foreign: list[ForeignEvent] = []
 
@@ -157,6 +158,9 @@ class GoogleSimulator(Simulator):
             yield Rule(f"{_EVENTS}/<event_id>", endpoint=f"events_{endpoint}", methods=[method])
         yield Rule(f"{_EVENTS}/<event_id>/move", endpoint="events_move", methods=["POST"])
         yield Rule(f"{_V3}/users/me/calendarList", endpoint="calendar_list", methods=["GET"])
+        yield Rule(
+            f"{_V3}/users/me/calendarList/<calendar_id>", endpoint="calendar_list_get", methods=["GET"]
+        )
         yield Rule(f"{_V3}/calendars/<calendar_id>", endpoint="calendars_get", methods=["GET"])
         yield Rule("/o/oauth2/v2/auth", endpoint="auth", methods=["GET"])
         yield Rule("/o/oauth2/v2/auth/decision", endpoint="decision", methods=["POST"])

@@ -133,6 +133,11 @@ def list_calendars(visit: Visit) -> Resource:
     return answer | {"items": items}
 
 
+def get_calendar_entry(visit: Visit) -> Resource:
+    """One entry of the caller's calendar list."""
+    return _entry(visit.calendar(), visit.account)
+
+
 def _entry(calendar: Calendar, account: Account) -> Resource:
     entry: Resource = {
         "kind": "calendar#calendarListEntry", "etag": calendar.etag, "id": calendar.id,

@@ -61,7 +61,13 @@ CALENDAR: Known = _names(
     "autoAcceptInvitations conferenceProperties dataOwner description etag id kind labelProperties "
     "location summary timeZone workingHours"
 )
-_KNOWN = {"event": EVENT, "events": EVENT_LIST, "calendarList": CALENDAR_LIST, "calendar": CALENDAR}
+_KNOWN = {
+    "event": EVENT,
+    "events": EVENT_LIST,
+    "calendarList": CALENDAR_LIST,
+    "calendarListEntry": _ENTRY,
+    "calendar": CALENDAR,
+}
 
 _TOKEN = re.compile(r"[A-Za-z0-9_.\-]+|\*|[(),/]")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from werkzeug.wrappers import Request, Response
 
 from reconciler.simulators.google_grants import Client, Code, Grants, ServiceAccount, canonical
-from reconciler.simulators.google_store import GoogleStore
+from reconciler.simulators.google_store import GoogleStore, GoogleSwitches
 from reconciler.simulators.wire import SimClock
 
 ISSUER = "https://accounts.google.com"
@@ -41,8 +41,8 @@ class OAuthError(Exception):
 class Authority:
     """The endpoints by which tokens are had and ended."""
 
-    def __init__(self, grants: Grants, store: GoogleStore, clock: SimClock) -> None:
-        self._grants, self._store, self._clock = grants, store, clock
+    def __init__(self, grants: Grants, store: GoogleStore, clock: SimClock, switches: GoogleSwitches) -> None:
+        self._grants, self._store, self._clock, self._switches = grants, store, clock, switches
 
     def whose(self, request: Request) -> str | None:
         """The account a token request is about, as far as can be told before it is judged."""
@@ -184,7 +184,7 @@ class Authority:
         return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
     def _id_token(self, code: Code) -> str:
-        now: datetime = self._clock.now()
+        now = datetime.now(UTC) if self._switches.id_tokens_follow_real_time else self._clock.now()
         issued = int(now.timestamp())
         claims: dict[str, Any] = {
             "iss": ISSUER, "azp": code.client_id, "aud": code.client_id,
@@ -192,6 +192,9 @@ class Authority:
         }  # fmt: skip
         if any(scope.endswith("userinfo.email") for scope in code.scopes):
             claims |= {"email": code.mailbox, "email_verified": True}
+            domain = code.mailbox.rpartition("@")[2]
+            if not self._store.accounts[code.mailbox].personal and domain != "gmail.com":
+                claims["hd"] = domain
         if code.nonce is not None:
             claims["nonce"] = code.nonce
         head = {"alg": "RS256", "kid": _KEY_ID, "typ": "JWT"}

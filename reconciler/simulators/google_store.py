@@ -40,6 +40,7 @@ class GoogleSwitches:
     ``client_ids_refused``: an insert may not choose its id at all. ``longest_summary`` and
     ``longest_description``: characters, cut without a word. ``patch_units``: what a PATCH costs of
     the quota. ``full_sync_reason_named``: a 410 for a sync token says ``fullSyncRequired``.
+    ``id_tokens_follow_real_time``: for clients whose own clock is not the simulated one.
     """
 
     collisions: Literal["detected", "overwrites", "doubled"] = "detected"
@@ -60,6 +61,7 @@ class GoogleSwitches:
     longest_description: int | None = None
     patch_units: int = 3
     full_sync_reason_named: bool = True
+    id_tokens_follow_real_time: bool = False
 
 
 @dataclass
@@ -167,7 +169,8 @@ class Calendar:
 
 @dataclass
 class Account:
-    """A Google account: its address, the ``sub`` that never changes, the calendars it sees and how."""
+    """A Google account: its address, the ``sub`` that never changes, the calendars it sees and how.
+    ``personal``: of nobody's organisation, whatever its address is."""
 
     mailbox: str
     sub: str
@@ -175,6 +178,7 @@ class Account:
     calendars: dict[str, Role]
     service: bool = False
     hidden: set[str] = field(default_factory=set)
+    personal: bool = False
 
 
 class GoogleStore:

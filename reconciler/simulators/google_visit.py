@@ -55,6 +55,10 @@ METHODS = {
         "CalendarList.List", "calendars",
         _scopes("calendar calendar.calendarlist calendar.calendarlist.readonly calendar.readonly"),
     ),
+    "calendar_list_get": Method(
+        "CalendarList.Get", "calendars",
+        _scopes("calendar calendar.calendarlist calendar.calendarlist.readonly calendar.readonly"),
+    ),
     "calendars_get": Method(
         "Calendars.Get", "calendars",
         _scopes(

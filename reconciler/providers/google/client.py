@@ -5,11 +5,12 @@ Sources: Calendar API guides "Handle API errors" and "Manage quotas", discovery 
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from collections.abc import Iterator
 from enum import Enum, auto
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import httplib2
 from googleapiclient.discovery import build
@@ -28,7 +29,6 @@ from reconciler.errors import (
     VendorUnavailable,
 )
 from reconciler.model import Connection
-from reconciler.providers.google.oauth import AccessTokens
 from reconciler.providers.google.transport import Bearer, Transport
 from reconciler.providers.throttle import Quota, Throttle, repeating, seconds_of
 
@@ -107,6 +107,29 @@ class _Refusal(NamedTuple):
         return f"{self.reason} {self.location}".strip()
 
 
+class Tokens(Protocol):
+    """Where access tokens come from: :class:`~reconciler.providers.google.oauth.AccessTokens`."""
+
+    def get(self, connection: Connection) -> str:
+        """A token that should be good."""
+
+    def renew(self, connection: Connection, rejected: str) -> str:
+        """Another one than the one Google has just rejected."""
+
+
+class _Held:
+    """One token that was given with a consent, and cannot be renewed yet."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def get(self, connection: Connection) -> str:
+        return self._token
+
+    def renew(self, connection: Connection, rejected: str) -> str:
+        raise ReauthorizationNeeded("Google rejects the token it has just given")
+
+
 class Client:
     """Requests to Google Calendar; one for all threads and people.
 
@@ -117,7 +140,7 @@ class Client:
     def __init__(
         self,
         transport: Transport,
-        tokens: AccessTokens,
+        tokens: Tokens,
         throttle: Throttle,
         *,
         endpoint: str | None = None,
@@ -137,6 +160,12 @@ class Client:
         self._tokens = tokens
         self._throttle = throttle
         self._attempts = attempts
+
+    def holding(self, token: str) -> Client:
+        """The same with this access token, for whoever is not connected yet."""
+        other = copy.copy(self)
+        other._tokens = _Held(token)
+        return other
 
     def read(
         self, connection: Connection, operation: str, about: About, request: HttpRequest

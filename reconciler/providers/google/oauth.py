@@ -57,7 +57,7 @@ class AccessTokens:
     ) -> None:
         self._store = store
         self._observer: Observer = observer or Unobserved()
-        self._request = _TokenRequest(transport)
+        self._request = TokenRequest(transport)
         self._client_id = client_id
         self._client_secret = client_secret
         self._token_uri = token_uri
@@ -116,7 +116,7 @@ class AccessTokens:
             credentials.refresh(self._request)  # type: ignore[no-untyped-call]
         except RefreshError:
             raise VendorNonsense("Google's token endpoint answered without a token", whose=whose) from None
-        except _Refused as refused:
+        except Refused as refused:
             raise _judged(refused.code, whose) from None
         expires = credentials.expiry or datetime.now(UTC)  # google-auth keeps UTC without saying so
         return str(credentials.token), expires.replace(tzinfo=UTC) - _MARGIN
@@ -132,7 +132,7 @@ def _judged(code: str, whose: str) -> Exception:
     )
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """The token endpoint's refusal, by its code."""
 
     def __init__(self, code: str) -> None:
@@ -140,7 +140,7 @@ class _Refused(Exception):
         self.code = code
 
 
-class _Answer(Response):
+class Answer(Response):
     """What google-auth wants to know of an answer."""
 
     def __init__(self, status: int, headers: Mapping[str, str], data: bytes) -> None:
@@ -162,7 +162,7 @@ class _Answer(Response):
         return self._data
 
 
-class _TokenRequest:
+class TokenRequest:
     """Carries google-auth's requests. Failures are raised here, so that google-auth does not retry them."""
 
     def __init__(self, transport: Transport) -> None:
@@ -175,14 +175,14 @@ class _TokenRequest:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         **_: Any,
-    ) -> _Answer:
+    ) -> Answer:
         response, content = self._transport.request(url, method, body, headers or {})
         if response.status >= 500 or response.status == 429:
             raise VendorUnavailable(f"Google's token endpoint answered {response.status}")
         answer = _json_object(content)
         if response.status != 200:
-            raise _Refused(str(answer.get("error", response.status)))
-        return _Answer(response.status, dict(response), content)
+            raise Refused(str(answer.get("error", response.status)))
+        return Answer(response.status, dict(response), content)
 
 
 def _json_object(content: bytes) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
 from reconciler.errors import (
@@ -32,7 +32,7 @@ from reconciler.errors import (
 )
 from reconciler.model import Connection
 from reconciler.providers.microsoft.mapping import Json, prefer
-from reconciler.providers.microsoft.oauth import AccessTokens, parts_of
+from reconciler.providers.microsoft.oauth import parts_of
 from reconciler.providers.microsoft.transport import Answer, Transport
 from reconciler.providers.throttle import AtOnce, Quota, Throttle, repeating, seconds_of
 
@@ -75,12 +75,19 @@ class ZoneNotKnown(EventRefused):
     """Graph does not know the time zone: the same can be said in UTC."""
 
 
+class Tokens(Protocol):
+    """Where access tokens come from: :class:`~reconciler.providers.microsoft.oauth.AccessTokens`."""
+
+    def get(self, connection: Connection, rejected: str | None = None) -> str:
+        """A token for Graph; never the ``rejected`` one."""
+
+
 @dataclass(frozen=True)
 class Graph:
     """What all mailboxes share. ``url`` is the cloud's address with version, without a slash at its end."""
 
     transport: Transport
-    tokens: AccessTokens
+    tokens: Tokens
     throttle: Throttle
     at_once: AtOnce
     url: str = "https://graph.microsoft.com/v1.0"

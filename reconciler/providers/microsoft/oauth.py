@@ -15,6 +15,7 @@ having a new refresh token, at once.
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import OrderedDict
@@ -129,10 +130,10 @@ class Entra:
         observer: Observer | None = None,
     ) -> None:
         self._observer = observer or Unobserved()
-        self._client_id = client_id
+        self.client_id = client_id
         self._credential = credential if isinstance(credential, str) else dict(credential)
         self._http = _Http(transport)
-        self._login_url = login_url.rstrip("/")
+        self.login_url = login_url.rstrip("/")
         self._applications: dict[str, Any] = {}
         self._lock = threading.Lock()
 
@@ -147,9 +148,9 @@ class Entra:
             return known
         try:
             made = msal.ConfidentialClientApplication(
-                self._client_id,
+                self.client_id,
                 client_credential=self._credential,
-                authority=f"{self._login_url}/{authority}",
+                authority=f"{self.login_url}/{authority}",
                 instance_discovery=False,  # the host is the operator's choice, not to be looked up elsewhere
                 http_client=self._http,
                 token_cache=_Forgetful(),
@@ -161,6 +162,14 @@ class Entra:
             ) from problem
         with self._lock:
             return self._applications.setdefault(authority, made)
+
+    def document(self, url: str) -> Mapping[str, Any]:
+        """What Entra publishes for everybody: a discovery document, a set of keys."""
+        answer = self._http.get(url)
+        if answer.status_code != 200:
+            raise VendorUnavailable(f"Entra answered {answer.status_code} for a public document")
+        found: Mapping[str, Any] = json.loads(answer.text)
+        return found
 
     def refreshed(self, connection: Connection, refresh_token: str) -> Mapping[str, Any]:
         """Entra's answer to this refresh token, which has an access token in it."""

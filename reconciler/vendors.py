@@ -1,0 +1,141 @@
+"""Wires the vendors: for each that the settings speak of, its calendars and its consent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reconciler.errors import ConfigurationError
+from reconciler.metrics import Metrics
+from reconciler.ports import CalendarProvider, ConnectFlow
+from reconciler.providers.google.client import Client as GoogleClient
+from reconciler.providers.google.connect import AUTH_URI, KEYS_URI, REVOKE_URI, GoogleConsent
+from reconciler.providers.google.oauth import TOKEN_URI
+from reconciler.providers.google.oauth import AccessTokens as GoogleTokens
+from reconciler.providers.google.provider import GoogleProvider
+from reconciler.providers.google.transport import Transport as GoogleTransport
+from reconciler.providers.microsoft.client import Graph
+from reconciler.providers.microsoft.connect import MicrosoftConsent
+from reconciler.providers.microsoft.oauth import AccessTokens as MicrosoftTokens
+from reconciler.providers.microsoft.oauth import Entra, certificate
+from reconciler.providers.microsoft.provider import MicrosoftProvider
+from reconciler.providers.microsoft.transport import Transport as MicrosoftTransport
+from reconciler.providers.throttle import AtOnce, Quota, Throttle
+from reconciler.settings import Cloud, Settings
+from reconciler.tokens.store import SqlTokens
+
+_GRAPH = {
+    Cloud.GLOBAL: ("https://graph.microsoft.com", "https://login.microsoftonline.com"),
+    Cloud.US_GOV: ("https://graph.microsoft.us", "https://login.microsoftonline.us"),
+    Cloud.US_DOD: ("https://dod-graph.microsoft.us", "https://login.microsoftonline.us"),
+    Cloud.CHINA: ("https://microsoftgraph.chinacloudapi.cn", "https://login.chinacloudapi.cn"),
+}
+"""Graph's and Entra's hosts by cloud (https://learn.microsoft.com/graph/deployments)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vendors:
+    """By vendor: where calendars live, and how people grant access to them."""
+
+    providers: Mapping[str, CalendarProvider]
+    flows: Mapping[str, ConnectFlow]
+
+
+def open_vendors(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> Vendors:
+    """The vendors; none is talked to yet. ``ConfigurationError`` for a certificate that is none."""
+    providers: dict[str, CalendarProvider] = {}
+    flows: dict[str, ConnectFlow] = {}
+    if settings.providers.google:
+        providers["google"], flows["google"] = _google(settings, tokens, metrics)
+    if settings.providers.microsoft:
+        providers["microsoft"], flows["microsoft"] = _microsoft(settings, tokens, metrics)
+    return Vendors(providers, flows)
+
+
+def _google(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> tuple[GoogleProvider, GoogleConsent]:
+    given, network = settings.providers.google, settings.network
+    assert given is not None
+    transport = GoogleTransport(
+        proxy=network.proxy or "",  # empty: not the environment's either
+        ca_file=str(network.ca_file) if network.ca_file else None,
+        timeout=network.timeout.total_seconds(),
+        max_body_bytes=network.max_body_bytes,
+    )
+    oauth, api = network.endpoints.google_oauth, network.endpoints.google_api
+    access = GoogleTokens(
+        tokens,
+        transport,
+        client_id=given.client_id,
+        client_secret=given.client_secret_file.text,
+        token_uri=_at(oauth, "/token", TOKEN_URI),
+        observer=metrics,
+    )
+    throttle = Throttle(
+        "google",
+        [Quota(given.quota.per_minute, 60)],
+        [Quota(given.quota.per_person_per_minute, 60)],
+        observer=metrics,
+    )
+    endpoint = f"{api.rstrip('/')}/calendar/v3/" if api else None
+    client = GoogleClient(transport, access, throttle, endpoint=endpoint)
+    consent = GoogleConsent(
+        transport,
+        client,
+        client_id=given.client_id,
+        client_secret=given.client_secret_file.text,
+        allowed_domains=given.allowed_domains,
+        auth_uri=_at(oauth, "/o/oauth2/v2/auth", AUTH_URI),
+        token_uri=_at(oauth, "/token", TOKEN_URI),
+        revoke_uri=_at(oauth, "/revoke", REVOKE_URI),
+        keys_uri=_at(api, "/oauth2/v3/certs", KEYS_URI),
+    )
+    return GoogleProvider(client, settings.installation.id), consent
+
+
+def _at(base: str | None, path: str, usual: str) -> str:
+    """The same path on another host, where there is one."""
+    return f"{base.rstrip('/')}{path}" if base else usual
+
+
+def _microsoft(
+    settings: Settings, tokens: SqlTokens, metrics: Metrics
+) -> tuple[MicrosoftProvider, MicrosoftConsent]:
+    given, network = settings.providers.microsoft, settings.network
+    assert given is not None
+    transport = MicrosoftTransport(
+        proxy=network.proxy or "",  # empty: not the environment's either
+        ca_file=str(network.ca_file) if network.ca_file else None,
+        read_seconds=network.timeout.total_seconds(),
+        max_body_bytes=network.max_body_bytes,
+    )
+    graph, login = _GRAPH[given.cloud]
+    graph = (network.endpoints.microsoft_graph or graph).rstrip("/")
+    login = (network.endpoints.microsoft_login or login).rstrip("/")
+    entra = Entra(
+        given.client_id, _microsoft_credential(settings), transport, login_url=login, observer=metrics
+    )
+    throttle = Throttle(
+        "microsoft",
+        [Quota(given.quota.per_minute, 60)],
+        [Quota(given.quota.per_person_per_minute, 60)],
+        observer=metrics,
+    )
+    at_once = AtOnce(given.quota.concurrent_per_person)
+    wire = Graph(transport, MicrosoftTokens(entra, tokens), throttle, at_once, f"{graph}/v1.0")
+    consent = MicrosoftConsent(entra, wire, tenant=given.tenant, allowed_tenants=given.allowed_tenants)
+    return MicrosoftProvider(wire, settings.installation.id), consent
+
+
+def _microsoft_credential(settings: Settings) -> str | dict[str, str]:
+    given = settings.providers.microsoft
+    assert given is not None
+    if given.secret_file:
+        return given.secret_file.text
+    assert given.certificate_file is not None
+    pem = given.certificate_file.text
+    key, marker, public = pem.partition("-----BEGIN CERTIFICATE-----")
+    if not marker or "PRIVATE KEY" not in key:
+        raise ConfigurationError(
+            ["providers.microsoft.certificate_file: must hold the private key, then the certificate, as PEM"]
+        )
+    return certificate(key, marker + public)

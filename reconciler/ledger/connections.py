@@ -29,6 +29,8 @@ _PROVING_NOTHING = {
 }
 _RELEASED_BY_BASELINE = [state.value for state in (State.PENDING, State.LIVE, State.MISSING, State.HELD)]
 
+_THIS = connections.update().where(connections.c.id == sa.bindparam("whose"), serving)
+
 
 class Connections:
     """The part of the ledger that keeps connections."""
@@ -73,7 +75,7 @@ class Connections:
         """The calendar was listed whole at ``now``."""
         with self._database.writing() as transaction:
             prove(transaction, lease, connection.person)
-            transaction.execute(_row_of(connection).values(listed_at=now))
+            transaction.execute(_THIS, {"whose": connection.id, "listed_at": now})
 
     def set_connection_state(
         self, connection: Connection, state: ConnectionState, why: str, now: datetime

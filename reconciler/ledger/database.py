@@ -13,6 +13,7 @@ import sqlite3
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -183,14 +184,19 @@ def upsert(
     connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], keep: Collection[str] = ()
 ) -> None:
     """Insert these rows, or update by primary key the columns they have, but for those in ``keep``."""
-    if not rows:
-        return
-    build = sqlite_dialect.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement = build(table)
+    if rows:
+        statement = _upserting(table, connection.dialect.name, tuple(rows[0]), frozenset(keep))
+        connection.execute(statement, rows)
+
+
+@lru_cache(maxsize=64)  # to build one costs more than to send it
+def _upserting(
+    table: sa.Table, dialect: str, columns: tuple[str, ...], keep: frozenset[str]
+) -> sqlite_dialect.Insert | postgresql.Insert:
+    statement = (sqlite_dialect.insert if dialect == "sqlite" else postgresql.insert)(table)
     keys = [column.name for column in table.primary_key]
-    settled = {*keys, *keep}
-    new = {name: statement.excluded[name] for name in rows[0] if name not in settled}
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=new), rows)
+    new = {name: statement.excluded[name] for name in columns if name not in keep.union(keys)}
+    return statement.on_conflict_do_update(index_elements=keys, set_=new)
 
 
 def insert_once(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> bool:

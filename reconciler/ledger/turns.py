@@ -14,6 +14,13 @@ from reconciler.ledger.tables import event, history, person_state, sighting
 from reconciler.model import LedgerEntry
 from reconciler.ports import Lease, Occurrence, PersonResult
 
+# Made once, for every turn sends them: to build a statement costs more than to send it.
+_STATE_OF = person_state.update().where(person_state.c.person == sa.bindparam("whose"))
+_SIGHTINGS_OF = sa.select(sighting.c.event_id, sighting.c.first_seen).where(
+    sighting.c.person == sa.bindparam("whose")
+)
+_LINE = history.insert()
+
 
 class Turns:
     """The part of the ledger that a person's turn reads and writes."""
@@ -58,18 +65,15 @@ class Turns:
         """Record how this person's turn ended, in one commit that proves the lease."""
         with self._database.writing() as connection:
             prove(connection, lease, person)
-            connection.execute(
-                person_state.update()
-                .where(person_state.c.person == person)
-                .values(
-                    applied=result.applied,
-                    next_audit=result.next_audit,
-                    attempts=result.attempts,
-                    retry_at=result.retry_at,
-                    last_error=result.last_error,
-                    finished_at=now,
-                )
-            )
+            new = {
+                "applied": result.applied,
+                "next_audit": result.next_audit,
+                "attempts": result.attempts,
+                "retry_at": result.retry_at,
+                "last_error": result.last_error,
+                "finished_at": now,
+            }
+            connection.execute(_STATE_OF, {"whose": person, **new})
 
     def sight(
         self, lease: Lease, person: str, event_ids: Collection[str], now: datetime
@@ -90,9 +94,7 @@ class Turns:
 
 
 def _sightings(connection: sa.Connection, person: str) -> dict[str, datetime]:
-    rows = connection.execute(
-        sa.select(sighting.c.event_id, sighting.c.first_seen).where(sighting.c.person == person)
-    )
+    rows = connection.execute(_SIGHTINGS_OF, {"whose": person})
     return {row.event_id: row.first_seen for row in rows}
 
 
@@ -105,4 +107,4 @@ def _forget(connection: sa.Connection, person: str, event_ids: Collection[str]) 
 
 def _write_history(connection: sa.Connection, lines: Sequence[Occurrence]) -> None:
     if lines:
-        connection.execute(history.insert(), [columns_of_occurrence(line) for line in lines])
+        connection.execute(_LINE, [columns_of_occurrence(line) for line in lines])

@@ -60,6 +60,8 @@ _SETTINGS = ("siteidentifier", "timezone", "forcetimezone", "siteguest")
 
 @dataclass(frozen=True, slots=True)
 class _Options:
+    """How to present a session: see :class:`MoodleLms`."""
+
     """What the operator says about the site; see :class:`MoodleLms`."""
 
     site_url: str | None
@@ -70,6 +72,8 @@ class _Options:
 
 @dataclass(frozen=True, slots=True)
 class _Site:
+    """What a snapshot says of the site itself; ``guest`` is the id of nobody's login."""
+
     """What the site says of itself: the one account, the roles of trainers, the guest's user id."""
 
     account: Account
@@ -140,6 +144,8 @@ def _zone_set(config: Mapping[str, str]) -> str:
 
 
 class _MoodleReading(Reading):
+    """One snapshot of a Moodle."""
+
     """One snapshot of a Moodle site."""
 
     def __init__(

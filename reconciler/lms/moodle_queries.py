@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
@@ -44,6 +44,8 @@ CODES = (10, 20, 30, 40, 45, 50, 60, 70, 80, 90, 100)
 """What facetoface_signups_status.statuscode may hold (20 and 45 are Totara's)."""
 
 BOOKED = 70
+
+_Conditions: TypeAlias = Sequence[ColumnElement[bool]]
 
 
 class MoodleQueries:
@@ -168,7 +170,10 @@ class MoodleQueries:
     def seat_rows(self, since: datetime, roles: Sequence[int], guest: int) -> sa.Select[Any]:
         """Person, time created, suspended, session, seat, role, code; everybody, ordered by id."""
         users = self._users.c
-        seats = self._seats(Selection(since=since), roles)
+        meant = self._ids_meant(Selection(since=since))
+        seats = self._seats(
+            roles, [self._signups.c.sessionid.in_(meant)], [self._roles.c.sessionid.in_(meant)]
+        )
         return (
             sa.select(as_text(users.id), users.timecreated, users.suspended, *_seat_columns(seats))
             .select_from(self._users.outerjoin(seats, seats.c.userid == users.id))
@@ -177,9 +182,13 @@ class MoodleQueries:
         )
 
     def seats(self, selection: Selection, roles: Sequence[int], guest: int) -> sa.Select[Any]:
-        """Person, session, seat, role, code, of the people meant."""
-        users = self._users.c
-        seats = self._seats(selection, roles)
+        """Person, session, seat, role, code, of these people, in these sessions."""
+        users, learning, training = self._users.c, [], []
+        for ids, column in ((selection.people, "userid"), (selection.session_ids, "sessionid")):
+            if ids is not None:
+                learning.append(self._signups.c[column].in_(_numbers(ids)))
+                training.append(self._roles.c[column].in_(_numbers(ids)))
+        seats = self._seats(roles, learning, training)
         return (
             sa.select(as_text(users.id), *_seat_columns(seats))
             .select_from(self._users.join(seats, seats.c.userid == users.id))
@@ -192,10 +201,9 @@ class MoodleQueries:
         """A deleted person's row stays, with another name and address; a guest is nobody."""
         return [self._users.c.deleted == 0, self._users.c.id != guest]
 
-    def _seats(self, selection: Selection, roles: Sequence[int]) -> sa.Subquery:
-        """Sign-ups with their current status, and trainers as if booked."""
+    def _seats(self, roles: Sequence[int], learning: _Conditions, training: _Conditions) -> sa.Subquery:
+        """Such sign-ups with their current status, and such trainers as if booked."""
         signups, statuses, held = self._signups.c, self._statuses.c, self._roles.c
-        meant = self._ids_meant(selection)
         learners = (
             sa.select(
                 signups.userid,
@@ -205,7 +213,7 @@ class MoodleQueries:
                 statuses.statuscode.label("code"),
             )
             .select_from(self._current_statuses())
-            .where(signups.sessionid.in_(meant))
+            .where(*learning)
         )
         trainers = sa.select(
             held.userid,
@@ -213,11 +221,7 @@ class MoodleQueries:
             held.id.label("ref"),
             sa.literal_column("0").label("learner"),
             sa.literal_column(str(BOOKED)).label("code"),
-        ).where(held.roleid.in_(roles), held.sessionid.in_(meant))
-        if selection.people is not None:
-            numbers = _numbers(selection.people)
-            learners = learners.where(signups.userid.in_(numbers))
-            trainers = trainers.where(held.userid.in_(numbers))
+        ).where(held.roleid.in_(roles), *training)
         return learners.union_all(trainers).subquery("seats")
 
     def _current_statuses(self) -> sa.Join:
@@ -258,20 +262,11 @@ class MoodleQueries:
         )
 
     def _meant(self, selection: Selection) -> list[ColumnElement[bool]]:
-        session = self._sessions.c.id
         conditions = []
         if selection.since is not None:
             conditions.append(self._current(selection.since))
-        if selection.people is not None:
-            numbers, signups, held = _numbers(selection.people), self._signups.c, self._roles.c
-            conditions.append(
-                sa.or_(
-                    session.in_(sa.select(signups.sessionid).where(signups.userid.in_(numbers))),
-                    session.in_(sa.select(held.sessionid).where(held.userid.in_(numbers))),
-                )
-            )
-        if selection.session is not None:
-            conditions.append(session.in_(_numbers([selection.session])))
+        if selection.session_ids is not None:
+            conditions.append(self._sessions.c.id.in_(_numbers(selection.session_ids)))
         return conditions
 
     def _current(self, since: datetime) -> ColumnElement[bool]:

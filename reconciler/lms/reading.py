@@ -19,11 +19,21 @@ from reconciler.model import Account, Person, Refusal, Session
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which sessions are meant: those current at ``since``, of these people only; or one by its id."""
+    """Which rows are meant. What is ``None`` restricts nothing.
+
+    ``since``: of sessions current then; ``session``, ``sessions``: of this one, of these; ``people``: of
+    these people, where rows belong to somebody.
+    """
 
     since: datetime | None = None
     people: Sequence[str] | None = None
     session: str | None = None
+    sessions: Sequence[str] | None = None
+
+    @property
+    def session_ids(self) -> Sequence[str] | None:
+        """The sessions named, if any are."""
+        return self.sessions if self.session is None else [self.session]
 
 
 class SeatRow(NamedTuple):
@@ -60,7 +70,7 @@ class Reading(ABC):
 
     @abstractmethod
     def seats(self, selection: Selection) -> Iterator[tuple[str, Seat]]:
-        """These people's seats in the sessions meant, each with its person's id."""
+        """The seats that people have or had, each with its person's id; not restricted by ``since``."""
 
     @abstractmethod
     def strays(self, since: datetime) -> Iterator[Refusal]:

@@ -51,6 +51,8 @@ class ReferenceLms(SqlLms):
 
 
 class _ReferenceReading(Reading):
+    """One snapshot of the five tables."""
+
     """One snapshot of the reference tables."""
 
     def __init__(self, connection: Connection, queries: ReferenceQueries) -> None:

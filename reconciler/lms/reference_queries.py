@@ -146,12 +146,17 @@ class ReferenceQueries:
         )
 
     def seats(self, selection: Selection) -> sa.Select[Any]:
-        """Person, session, ref, role, status, of the people meant."""
+        """Person, session, ref, role, status, of these people, in these sessions."""
         people, seats = self._people, self._seats
+        conditions = []
+        if selection.people is not None:
+            conditions.append(people.among("id", selection.people))
+        if selection.session_ids is not None:
+            conditions.append(seats.among("session_id", selection.session_ids))
         return (
             sa.select(people.text("id"), *self._seat_columns())
             .select_from(people.table.join(seats.table, seats.same("person_id", people, "id")))
-            .where(people.among("id", selection.people or ()), self._of_meant(seats, selection))
+            .where(*conditions)
         )
 
     def seats_of_nobody(self, since: datetime) -> sa.Select[str, int, str]:
@@ -195,13 +200,8 @@ class ReferenceQueries:
         conditions = []
         if selection.since is not None:
             conditions.append(self._current(selection.since))
-        if selection.people is not None:
-            mine, theirs = self._sessions.alike("id", self._seats, "session_id")
-            conditions.append(
-                mine.in_(sa.select(theirs).where(self._seats.among("person_id", selection.people)))
-            )
-        if selection.session is not None:
-            conditions.append(self._sessions.among("id", [selection.session]))
+        if selection.session_ids is not None:
+            conditions.append(self._sessions.among("id", selection.session_ids))
         return conditions
 
     def _current(self, since: datetime) -> ColumnElement[bool]:

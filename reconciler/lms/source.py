@@ -28,7 +28,7 @@ from reconciler.model import Account, Desired, Person, Refusal, Session, Standin
 from reconciler.ports import Glance, Scan
 
 CHUNK = 10_000
-"""How many people are named in one statement: PostgreSQL takes 65,535 parameters, SQLite 32,766."""
+"""How many ids are named in one statement: PostgreSQL takes 65,535 parameters, SQLite 32,766."""
 
 
 class SqlLms(ABC):
@@ -55,7 +55,8 @@ class SqlLms(ABC):
     def scan(self, since: datetime) -> Iterator[Scan]:
         """A snapshot of all sessions with a day ending after ``since`` or without days, streamed.
 
-        Raises ``LmsUnreadable``, while ``people`` is read too. The snapshot lasts as long as the scan.
+        Raises ``LmsUnreadable``, while ``people`` is read too. The snapshot lasts as long as the scan, so
+        read it without pause: MariaDB gives up on a reader that stalls for ten minutes.
         """
         with ExitStack() as stack:
             with self._reading():
@@ -184,8 +185,8 @@ class _Catalogue:
 def _tried(reading: Reading, connection: Connection) -> list[str]:
     """Send every statement once, for the rights it takes; then what looks wrong in the rows."""
     doubts = list(reading.doubts())
-    nobody = Selection(datetime.now(UTC), people=())
-    for rows in (reading.sessions(nobody), reading.people(()), reading.seats(nobody)):
+    nothing = Selection(datetime.now(UTC), people=(), sessions=())
+    for rows in (reading.sessions(nothing), reading.people(()), reading.seats(nothing)):
         list(rows)
     next(reading.seat_rows(datetime.now(UTC)), None)
     connection.invalidate()  # the stream was not read to its end
@@ -193,12 +194,17 @@ def _tried(reading: Reading, connection: Connection) -> list[str]:
 
 
 def _read_chunk(reading: Reading, ids: Sequence[str], since: datetime) -> Iterator[tuple[str, Desired]]:
-    selection = Selection(since, ids)
     people = {person.id: person for person in reading.people(ids)}
     seats: dict[str, list[Seat]] = {}
-    for person, seat in reading.seats(selection):
+    for person, seat in reading.seats(Selection(people=ids)):
         seats.setdefault(person, []).append(seat)
-    sessions = {session.id: session for session in reading.sessions(selection) if is_current(session, since)}
+    theirs = {seat[0] for own in seats.values() for seat in own}
+    sessions = {
+        session.id: session
+        for chunk in _chunks(theirs)
+        for session in reading.sessions(Selection(since, sessions=chunk))
+        if is_current(session, since)
+    }
     fingerprints = {id_: session_fingerprint(session) for id_, session in sessions.items()}
     for id_ in ids:
         yield id_, _desired(id_, people.get(id_), seats.get(id_, ()), sessions, fingerprints)
@@ -224,7 +230,7 @@ def _desired(
     return Desired(person_id, person, own, digest)
 
 
-def _chunks(people: Collection[str]) -> Iterator[list[str]]:
-    ids = sorted(set(people))
+def _chunks(wanted: Collection[str]) -> Iterator[list[str]]:
+    ids = sorted(set(wanted))
     for start in range(0, len(ids), CHUNK):
         yield ids[start : start + CHUNK]

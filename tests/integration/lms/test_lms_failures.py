@@ -306,9 +306,11 @@ def login_for(url: str, grants: list[str]) -> Iterator[str]:
     login = name if postgresql else f"'{name}'@'%%'"
     made = f"CREATE ROLE {name} LOGIN" if postgresql else f"CREATE USER {login} IDENTIFIED BY 'pw'"
     execute(server, made, *(grant.format(login=login) for grant in grants))
-    yield parsed.set(username=name, password=None).render_as_string()
-    dropped = [f"DROP OWNED BY {name}", f"DROP ROLE {name}"] if postgresql else [f"DROP USER {login}"]
-    execute(server, *dropped)
+    try:
+        yield parsed.set(username=name, password=None).render_as_string()
+    finally:
+        dropped = [f"DROP OWNED BY {name}", f"DROP ROLE {name}"] if postgresql else [f"DROP USER {login}"]
+        execute(server, *dropped)
 
 
 READ = {

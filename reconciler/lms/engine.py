@@ -16,6 +16,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -96,7 +97,7 @@ def _sqlite_engine(url: URL, options: dict[str, Any]) -> Engine:
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     """Transactions begin when we say so, and a text that is not UTF-8 does not end the whole reading."""
     connection.isolation_level = None
-    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    connection.text_factory = methodcaller("decode", "utf-8", "replace")
 
 
 def address_of(engine: Engine, prefix: str = "") -> str:

@@ -47,6 +47,8 @@ _BREAKS = (
 )
 _SPACE = re.compile(f"[\\s{_LINE}{_PARAGRAPH}]+")
 
+_UNSETTLED = re.compile("[<&]| [ \n]|\n |\n\n\n")  # may be markup, or white space to be folded
+
 _LINE_END = re.compile("\r\n|[\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _UNWANTED = re.compile(
@@ -62,11 +64,15 @@ _UNWANTED = re.compile(
 @lru_cache(maxsize=8_192)  # sessions are read every minute and change once a month
 def block(raw: Hashable) -> str:
     """A text of several lines, at most 8,000 characters, cut at a word."""
+    if _settled(raw, LONGEST_BLOCK):
+        return str(raw)
     return cut(clean(_SPACE.sub(_folded, _plain(raw)).strip()), LONGEST_BLOCK)
 
 
 def line(raw: object, longest: int = LONGEST_LINE) -> str:
     """A text of one line."""
+    if _settled(raw, longest) and "\n" not in str(raw):
+        return str(raw)
     return cut(clean(_SPACE.sub(" ", _plain(raw)).strip()), longest)
 
 
@@ -99,6 +105,17 @@ def cut(text: str, longest: int) -> str:
     while end > 0 and _joined(text, end):
         end -= 1
     return text[:end].rstrip() + "…"
+
+
+def _settled(raw: object, longest: int) -> bool:
+    """Whether a text is already as the border leaves it: most are, and a scan looks at each of them."""
+    return (
+        isinstance(raw, str)
+        and len(raw) <= longest
+        and raw.replace("\n", "").isprintable()  # neither controls nor halves, noncharacters, odd blanks
+        and raw == raw.strip()
+        and not _UNSETTLED.search(raw)
+    )
 
 
 def _joined(text: str, at: int) -> bool:

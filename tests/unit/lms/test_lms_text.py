@@ -139,6 +139,13 @@ def test_whatever_comes_the_result_is_clean_stable_and_can_be_encoded(raw: str) 
         ]
 
 
+@given(st.text(alphabet=st.sampled_from("aü文 \n<&;\t\xa0\u200d\u2028\x00"), max_size=30))
+def test_a_text_that_needs_nothing_done_is_no_other_for_being_left_alone(raw: str) -> None:
+    as_bytes = raw.encode()  # which are always looked at in full
+    assert block(raw) == block(as_bytes)
+    assert line(raw, 20) == line(as_bytes, 20)
+
+
 @pytest.mark.parametrize(
     "hostile",
     [

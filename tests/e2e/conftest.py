@@ -1,0 +1,19 @@
+"""Houses on real LMS databases, with everybody connected."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.house import HouseBed, a_house
+
+
+@pytest.fixture
+def house(tmp_path: Path, ledger_file: Path) -> Iterator[HouseBed]:
+    """A house with a small LMS and nobody in it yet, on SQLite."""
+    shutil.copy(ledger_file, tmp_path / "state.db")
+    with a_house(tmp_path, f"sqlite:///{tmp_path}/state.db") as made:
+        yield made

@@ -17,7 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from reconciler.errors import ConfigurationError, StateUnreadable
 
@@ -99,6 +101,18 @@ def read_keys(files: Sequence[Path]) -> Cipher:
 
     Raises ``ConfigurationError`` with every file that cannot be used, never quoting one.
     """
+    return Cipher(_keys_in(files))
+
+
+def derived_keys(files: Sequence[Path], purpose: str) -> list[bytes]:
+    """A key for another purpose from each of these files, newest first (HKDF, RFC 5869). Errors as above."""
+    return [
+        HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=purpose.encode()).derive(key)
+        for key in _keys_in(files)
+    ]
+
+
+def _keys_in(files: Sequence[Path]) -> list[bytes]:
     keys, problems = [], []
     for file in files:
         try:
@@ -110,7 +124,7 @@ def read_keys(files: Sequence[Path]) -> Cipher:
         problems.append("key files: at least one is needed; `reconciler key generate` makes one")
     if problems:
         raise ConfigurationError(problems)
-    return Cipher(keys)
+    return keys
 
 
 def _key_in(file: Path) -> bytes:

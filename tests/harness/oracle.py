@@ -1,0 +1,263 @@
+"""Who judges: what the owners really did and what the LMS really says, compared with what came of it.
+
+Nothing here asks the program what it thinks, but for what it shows as held or dismissed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from reconciler.model import EventKey, State
+from reconciler.ports import NoticeKind
+from tests.harness.facts import WantedDay
+from tests.harness.mailbox import Mailbox, Stored
+
+if TYPE_CHECKING:
+    from tests.harness.site import Site
+
+GRACE, GRACE_NEAR, NEAR = timedelta(minutes=30), timedelta(minutes=10), timedelta(days=1)
+
+
+@dataclass
+class Deletion:
+    """An event of ours that its owner deleted, while this seat was theirs. ``void``: why it proves nothing.
+
+    ``answer`` is what the owner, or an operator, said to it.
+    """
+
+    person: str
+    event: Stored
+    seats: tuple[str, ...]
+    at: datetime
+    void: str | None = None
+    answer: str | None = None
+
+    @property
+    def key(self) -> EventKey:
+        assert self.event.key is not None
+        return self.event.key
+
+    @property
+    def stands(self) -> bool:
+        """Nobody has taken the event back."""
+        return self.event.removed_by == "owner"
+
+
+@dataclass
+class Oracle:
+    """The judge of one site. ``wrongs`` is what was found."""
+
+    site: Site
+    deletions: list[Deletion] = field(default_factory=list)
+    given: list[tuple[str, str, str]] = field(default_factory=list)
+    wrongs: list[str] = field(default_factory=list)
+    lies: int = 0
+
+    # What is told to it ---------------------------------------------------------------------------
+
+    def deleted(self, person: str, event: Stored) -> None:
+        """The owner has deleted one of our events."""
+        if event.key is None or not event.ours:
+            return
+        _, seats = self.site.facts.booked(person).get(event.key.session, ("", ()))
+        self.deletions.append(Deletion(person, event, seats, self.site.clock()))
+
+    def void(self, person: str | None, why: str) -> None:
+        """What vanished from this person's calendar (everybody's) proves nothing."""
+        for one in self.deletions:
+            if person in (None, one.person) and one.void is None:
+                one.void = why
+
+    def answered(self, person: str, session: str, answer: str) -> None:
+        for one in self._of(person, session):
+            one.answer = answer
+
+    def given_back(self, person: str, session: str, seats: list[str]) -> None:
+        """The program has un-registered somebody: was it proven?"""
+        for seat in seats:
+            if (person, session, seat) in self.given:
+                self._wrong(f"I5: seat {seat} of {person} was given back twice")
+            self.given.append((person, session, seat))
+        for why in self._unproven(person, session, seats):
+            self._wrong(f"I4: {person} lost seat {', '.join(seats)} in {session}: {why}")
+
+    # I4 -------------------------------------------------------------------------------------------
+
+    def _unproven(self, person: str, session: str, seats: list[str]) -> Iterator[str]:
+        now, facts = self.site.clock(), self.site.facts.session(session)
+        standing = [one for one in self._of(person, session) if one.stands and set(seats) <= set(one.seats)]
+        valid = [one for one in standing if one.void is None]
+        if not standing:
+            yield "its owner deleted nothing, or another seat's event"
+            return
+        if not valid:
+            yield f"what vanished proves nothing: {standing[0].void}"
+            return
+        answers = {one.answer for one in valid}
+        if "keep" in answers:
+            yield "its owner had said to keep it"
+        yield from self._still_there(person, session, now)
+        if facts is None or facts.begins is None:
+            yield "the session has no day"
+            return
+        yield from _not_allowed(facts.begins, facts.cancel_until, facts.cancellable, now)
+        if "give_back" in answers:
+            return
+        wait = GRACE_NEAR if facts.begins - now <= NEAR + GRACE else GRACE
+        if now - max(one.at for one in valid) < wait:
+            yield "the grace time had not passed"
+        if self.site.options.asks or (
+            self.site.all_days_needed and not self._all_days(valid, facts.days, now)
+        ):
+            yield "only some days were deleted, or each is to be asked about, and nobody was"
+
+    def _still_there(self, person: str, session: str, now: datetime) -> Iterator[str]:
+        """Also where it was moved, and a copy: nothing of the session that is still to come may be there,
+        but for days that were not deleted where some were enough."""
+        deleted = {one.key for one in self._of(person, session) if one.stands}
+        mailbox = self.site.mailbox(person)
+        for event in mailbox.there():
+            to_come = event.day is not None and event.day.end_instant > now
+            known = event.key in deleted and event.marker is not None
+            if known and to_come and event.calendar_id not in mailbox.lost:
+                yield f"{event.event_id} is still in calendar {event.calendar_id}"
+
+    def _all_days(
+        self, deletions: list[Deletion], days: tuple[tuple[datetime, datetime], ...], now: datetime
+    ) -> bool:
+        starts = {one.event.day.start_instant for one in deletions if one.event.day}
+        return all(begin in starts for begin, _ in days)
+
+    # I1, I2: calendars ----------------------------------------------------------------------------
+
+    def calendars(self) -> None:
+        """Everything is as the LMS wants it, but for what its owner has just deleted."""
+        for person in self.site.people:
+            if self.site.healthy(person):
+                self._calendar(person, self.site.mailbox(person))
+
+    def _calendar(self, person: str, mailbox: Mailbox) -> None:
+        now = self.site.clock()
+        there = [
+            one
+            for one in mailbox.there()
+            if one.day and one.day.end_instant > now and self._seen(mailbox, one)
+        ]
+        ours = Counter((one.key, one.calendar_id) for one in there if one.ours)
+        for (key, calendar), count in ours.items():
+            if count > 1:
+                self._wrong(f"I1: {count} events of ours for {key} in {calendar}")
+        wanted = self._wanted(person)
+        keep = self.site.facts.taught(person)
+        for session, days in wanted.items():
+            here = [one for one in there if one.key and one.key.session == session]
+            for day in days:
+                expected = day.ends > now and not self._excused(person, session, day)
+                if expected and not any(_is(one, day) for one in here):
+                    self._wrong(f"I2: {person} lacks {session} at {day.starts:%d %H:%M}")
+        for one in there:
+            if not one.ours or one.key is None or one.key.session in keep:
+                continue
+            right = any(_is(one, day) for day in wanted.get(one.key.session, []))
+            if not right and not self._left_alone(person, one):
+                self._wrong(
+                    f"I2: {person} has {one.event_id} of {one.key.session} at {one.day}, unwanted or wrong"
+                )
+
+    def _seen(self, mailbox: Mailbox, event: Stored) -> bool:
+        return event.calendar_id not in mailbox.lost
+
+    def _left_alone(self, person: str, event: Stored) -> bool:
+        """A past day by what was last written, or by the LMS, is left as it is."""
+        return event.day is None or event.day.end_instant <= self.site.clock()
+
+    def _wanted(self, person: str) -> dict[str, list[WantedDay]]:
+        facts = self.site.facts
+        wanted = {}
+        for session in facts.booked(person) if facts.active(person) else ():
+            found = facts.session(session)
+            if found is not None and found.status == "scheduled":
+                wanted[session] = found.wanted()
+        return wanted
+
+    def _excused(self, person: str, session: str, day: WantedDay) -> bool:
+        """Its owner has deleted it and nothing has come of it yet, or it is shown as held or dismissed."""
+        deleted = any(one.stands for one in self._of(person, session))
+        return deleted or self._shown(person, session)
+
+    def _shown(self, person: str, session: str) -> bool:
+        rows = self.site.desk.entries([person])[person]
+        return any(row.key.session == session and row.state in (State.HELD, State.DISMISSED) for row in rows)
+
+    # I5: every deletion comes to something --------------------------------------------------------
+
+    def outcomes(self) -> None:
+        """Each deletion has led to an un-registration, to a restoration, or to something to be seen."""
+        for one in self.deletions:
+            if one.stands and self.site.healthy(one.person) and not self._came_to_something(one):
+                self._wrong(
+                    f"I5: nothing came of the deletion of {one.key} at {one.at:%d %H:%M} ({one.void})"
+                )
+
+    def _came_to_something(self, one: Deletion) -> bool:
+        person, session = one.person, one.key.session
+        _, seats = self.site.facts.booked(person).get(session, ("", ()))
+        facts = self.site.facts.session(session)
+        if not set(seats) & set(one.seats) or facts is None or facts.status != "scheduled":
+            return True
+        if facts.begins is None or facts.begins <= self.site.clock() or not self.site.facts.active(person):
+            return True
+        there = {
+            event.day.start_instant
+            for event in self.site.mailbox(person).there()
+            if event.key and event.key.session == session and event.day
+        }
+        return {starts for starts, _ in facts.days} <= there or self._shown(person, session)
+
+    # I3, I6 ---------------------------------------------------------------------------------------
+
+    def notices(self) -> None:
+        """Nobody is told twice of one thing."""
+        told = Counter((one.kind, one.person, one.session) for one in self.site.told)
+        for (kind, person, session), count in told.items():
+            if self.lies:
+                continue
+            if kind is NoticeKind.GIVEN_BACK:
+                most = len({seat for who, where, seat in self.given if (who, where) == (person, session)})
+            else:
+                most = len(self._of(person, session))
+            if count > most:
+                self._wrong(f"I6: {person} was told {count} times: {kind}, {session}, for {most} changes")
+
+    def foreign(self) -> None:
+        """What was never ours is what it was."""
+        for person, before in self.site.own.items():
+            now = self.site.mailbox(person).events[0]
+            if (now.title, now.version, now.there) != before:
+                self._wrong(f"I3: an event of {person}'s own was touched")
+
+    def _of(self, person: str, session: str) -> list[Deletion]:
+        return [one for one in self.deletions if (one.person, one.key.session) == (person, session)]
+
+    def _wrong(self, what: str) -> None:
+        self.wrongs.append(what)
+
+
+def _is(event: Stored, day: WantedDay) -> bool:
+    if event.day is None:
+        return False
+    times = (event.day.start_instant, event.day.end_instant) == (day.starts, day.ends)
+    return times and (event.title, event.location) == (day.title, day.location)
+
+
+def _not_allowed(begins: datetime, until: datetime | None, cancellable: bool, now: datetime) -> Iterator[str]:
+    if begins <= now:
+        yield "the session had begun"
+    if not cancellable:
+        yield "the seat may not be cancelled"
+    if until is not None and until <= now:
+        yield "the LMS's deadline had passed"

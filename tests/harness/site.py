@@ -1,0 +1,314 @@
+"""Everything outside the program's memory: files, clock, LMS, vendors, people. It survives every crash."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from reconciler.errors import ReconcilerError
+from reconciler.ledger.database import open_database
+from reconciler.ledger.enrolment import Grant
+from reconciler.ledger.store import SqlLedger
+from reconciler.ledger.upgrade import upgrade
+from reconciler.lms.reference_tables import create_schema
+from reconciler.model import Answer, ConnectionState, MultiDay, UnregisterMode
+from reconciler.ports import Notice
+from reconciler.simulators.lms import SmallLms, When
+from tests.harness.boundaries import Boundaries, Crash
+from tests.harness.clock import SimulatedClock
+from tests.harness.facts import Facts
+from tests.harness.mailbox import Mailbox, Stored
+from tests.harness.oracle import Oracle
+from tests.harness.process import Process, plain, start
+from tests.harness.vendor import Vendor, google, microsoft
+
+START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+ZONE = "Europe/Vienna"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the operator has set the program up."""
+
+    unregister: UnregisterMode = UnregisterMode.APPLY
+    multi_day: MultiDay = MultiDay.ASK
+
+    @property
+    def asks(self) -> bool:
+        return self.unregister is UnregisterMode.ASK
+
+
+def when(days_ahead: float, hours: float = 2, zone: str = ZONE) -> When:
+    """A day of a session, so many days after the start of the story; wall time of its zone."""
+    starts = (START + timedelta(days=days_ahead)).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    return When(starts, starts + timedelta(hours=hours), zone)
+
+
+class Templates:
+    """Files made once and copied for each site."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state, self.lms = folder / "empty-state.db", folder / "empty-lms.db"
+        database = open_database(f"sqlite:///{self.state}")
+        upgrade(database)
+        database.close()
+        engine = sa.create_engine(f"sqlite:///{self.lms}")
+        create_schema(engine)
+        SmallLms(engine).add_account()
+        engine.dispose()
+        for file in (self.state, self.lms):
+            _whole(file)
+
+
+def _whole(file: Path) -> None:
+    """Everything into the one file: nothing is left in the write-ahead log beside it."""
+    engine = sa.create_engine(f"sqlite:///{file}")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    engine.dispose()
+
+
+@dataclass
+class Site:
+    """``told`` are the notices; ``own`` an event of each person's own, as it must stay."""
+
+    folder: Path
+    options: Options = field(default_factory=Options)
+    public_url: str = "https://calendar.example"
+
+    def __post_init__(self) -> None:
+        self.clock = SimulatedClock(START)
+        self.boundaries = Boundaries()
+        self.vendors: dict[str, Vendor] = {
+            one.name: one
+            for one in (google(self.clock, self.boundaries), microsoft(self.clock, self.boundaries))
+        }
+        self.state, self.lms_file = self.folder / "state.db", self.folder / "lms.db"
+        self.witness = self.folder / "witness"
+        self.told: list[Notice] = []
+        self.own: dict[str, tuple[str, int, bool]] = {}
+        self.people: dict[str, tuple[str, Mailbox]] = {}
+        self.starts = 0
+        self._processes: dict[str, Process] = {}
+        self._desk: SqlLedger | None = None
+
+    @classmethod
+    def made(cls, folder: Path, templates: Templates, options: Options | None = None) -> Site:
+        """A site with empty files."""
+        site = cls(folder, options or Options())
+        site.templates = templates
+        shutil.copy(templates.state, site.state)
+        shutil.copy(templates.lms, site.lms_file)
+        site.engine = sa.create_engine(f"sqlite:///{site.lms_file}")
+        site.clock.rules(site.engine)
+        site.lms = SmallLms(site.engine)
+        site.facts = Facts(site.engine)
+        site.oracle = Oracle(site)
+        return site
+
+    templates: Templates = field(init=False)
+    engine: sa.Engine = field(init=False)
+    lms: SmallLms = field(init=False)
+    facts: Facts = field(init=False)
+    oracle: Oracle = field(init=False)
+
+    @property
+    def all_days_needed(self) -> bool:
+        return self.options.multi_day is not MultiDay.ANY
+
+    def tell(self, notice: Notice) -> None:
+        """The way to people: the site listens."""
+        self.told.append(notice)
+
+    # Processes ------------------------------------------------------------------------------------
+
+    def process(self, name: str = "a") -> Process:
+        """A process of the program; started if it does not run."""
+        if name not in self._processes:
+            self.starts += 1
+            self._processes[name] = start(self, f"{name}-{self.starts}")
+        return self._processes[name]
+
+    @property
+    def desk(self) -> SqlLedger:
+        """The state database as pages and commands see it: apart from every process."""
+        if self._desk is None:
+            self._desk = SqlLedger(plain(self.state, self.clock))
+        return self._desk
+
+    def kill(self, name: str = "a") -> None:
+        """Its memory is gone."""
+        process = self._processes.pop(name, None)
+        if process is not None:
+            process.close()
+
+    def cycle(self, kind: str, name: str = "a") -> str:
+        """One cycle, and how it ended; a crash in it leaves nothing but the files."""
+        try:
+            result = self.process(name).cycle(kind).result
+        except Crash:
+            self.kill(name)
+            result = "crashed"
+        except ReconcilerError as problem:  # it could not even start
+            self.kill(name)
+            result = type(problem).__name__
+        return result
+
+    def round(self, name: str = "a") -> None:
+        """A minute later, one cycle of each kind."""
+        self.clock.move(MINUTE)
+        for kind in ("push", "audit", "confirm"):
+            self.cycle(kind, name)
+
+    def audit_all(self, name: str = "a") -> None:
+        """Everybody is due; a round."""
+        for person in self.people:
+            self.desk.make_due(person, self.clock())
+        self.round(name)
+
+    def close(self) -> None:
+        self.close_state()
+        self.engine.dispose()
+
+    def close_state(self) -> None:
+        """Nobody has the state database open any more."""
+        for name in list(self._processes):
+            self.kill(name)
+        if self._desk is not None:
+            self._desk.close()
+            self._desk = None
+
+    # People ---------------------------------------------------------------------------------------
+
+    def newcomer(self, person: str, vendor: str, *sessions: str, role: str = "learner") -> None:
+        """A person of the LMS with these seats and a connected calendar."""
+        self.lms.add_person(person)
+        for session in sessions:
+            self.lms.book(person, session, role)
+        mailbox = Mailbox(person, f"calendar-{person}")
+        mailbox.events.append(
+            Stored("own", mailbox.default, 1, "Dentist", "", None, None, None, None, None, False, START)
+        )
+        self.own[person] = ("Dentist", 1, True)
+        self.people[person] = (vendor, mailbox)
+        self.vendors[vendor].mailboxes[f"subject-{person}"] = mailbox
+        self.connect(person)
+
+    def connect(self, person: str) -> None:
+        """Its owner connects the calendar, perhaps again; what vanished before proves nothing."""
+        vendor, mailbox = self.people[person]
+        identity = self.facts.identity(person) or person
+        grant = Grant(
+            person, "acme", vendor, f"subject-{person}", f"{person}@x.example", mailbox.default, identity
+        )
+        self.desk.add_connection(grant, "test", "test", self.clock())
+
+    def mailbox(self, person: str) -> Mailbox:
+        return self.people[person][1]
+
+    def events(self, person: str, session: str | None = None) -> list[Stored]:
+        """Our events in a person's calendars, by start."""
+        found = [one for one in self.mailbox(person).ours() if session in (None, one.key and one.key.session)]
+        return sorted(found, key=lambda one: (one.day is None, one.day and one.day.start_instant))
+
+    def delete(self, person: str, session: str | None = None, day: int | None = None) -> None:
+        """The owner deletes events of ours: of one session or all, one day or all."""
+        events = self.events(person, session)
+        for event in events if day is None else events[day : day + 1]:
+            self.mailbox(person).delete(event, self.clock())
+            self.oracle.deleted(person, event)
+
+    def answer(self, person: str, session: str, given: Answer) -> bool:
+        """What the buttons in the mail do; false if it is too late, or nothing is in question."""
+        try:
+            self.desk.answer(person, session, given, person, "test", self.clock())
+        except ReconcilerError:
+            return False
+        self.oracle.answered(person, session, given.value)
+        return True
+
+    def states(self, person: str, session: str | None = None) -> list[str]:
+        rows = self.desk.entries([person])[person]
+        return [row.state.value for row in rows if session in (None, row.key.session)]
+
+    def healthy(self, person: str) -> bool:
+        """Whether this person's calendar is to be kept, and can be."""
+        found = self.desk.connections([person])
+        return (
+            bool(found)
+            and found[0].state is ConnectionState.CONNECTED
+            and (self.facts.identity(person) == found[0].identity or self.facts.identity(person) is None)
+        )
+
+    def lose_state(self) -> None:
+        """The state database and its witness are gone; it is set up anew and people connect again."""
+        self.close_state()
+        for file in self.folder.glob("state.db*"):
+            file.unlink()
+        self.witness.unlink(missing_ok=True)
+        shutil.copy(self.templates.state, self.state)
+        self.oracle.void(None, "the state was lost")
+        for person in self.people:
+            self.connect(person)
+
+    # What must hold -------------------------------------------------------------------------------
+
+    def wrongs(self) -> list[str]:
+        """What was found wrong so far."""
+        self.oracle.foreign()
+        self.oracle.notices()
+        vendors = [wrong for vendor in self.vendors.values() for wrong in vendor.wrongs]
+        return sorted({*self.oracle.wrongs, *vendors})
+
+    def settle(self) -> None:
+        """Faults stop; within two audits calendars are right, and in time every deletion has come to
+        something."""
+        self.boundaries.disarm()
+        self._faults_stop()
+        self.clock.move(7 * HOUR)  # past every back-off
+        for _ in range(2):
+            self.audit_all()
+        self._more_for_what_owners_returned()
+        self.oracle.calendars()
+        for span in (31 * MINUTE, 31 * MINUTE, 73 * HOUR, MINUTE):
+            self.clock.move(span)
+            self.audit_all()
+            self._put_back_what_the_fleet_guard_holds()
+        self.audit_all()
+        self.oracle.calendars()
+        self.oracle.outcomes()
+
+    def _faults_stop(self) -> None:
+        for vendor in self.vendors.values():
+            vendor.troubles.clear()
+        for person, (_, mailbox) in self.people.items():
+            mailbox.troubles.clear()
+            mailbox.conflicts = 0
+            mailbox.lost.discard(mailbox.default)
+            found = self.desk.connections([person])
+            if not found or found[0].state is not ConnectionState.CONNECTED:
+                self.oracle.void(person, "connected again")
+                with suppress(ReconcilerError):
+                    self.connect(person)
+
+    def _more_for_what_owners_returned(self) -> None:
+        """Each audit takes away one event too many; their owners may have taken back more than one."""
+        if any(event.returned for _, mailbox in self.people.values() for event in mailbox.there()):
+            for _ in range(3):
+                self.audit_all()
+
+    def _put_back_what_the_fleet_guard_holds(self) -> None:
+        ledger = self.desk
+        for row in ledger.held():
+            if row.suspicion.hold_reason is not None and row.suspicion.hold_reason.value == "fleet-guard":
+                self.answer(row.key.person, row.key.session, Answer.KEEP)
+        for hold in ledger.holds():
+            if hold.guard == "fleet":
+                ledger.release_hold(hold.guard, hold.subject, "operator", self.clock())

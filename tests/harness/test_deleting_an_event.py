@@ -1,0 +1,158 @@
+"""A learner deletes an event: the seat is given back, after the proof, and never without one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from reconciler.ports import RegistrarAnswer, RegistrarOutcome
+from tests.harness.mailbox import Trouble
+from tests.harness.site import DAY, HOUR, MINUTE, Site, when
+
+
+def seats(site: Site, person: str, session: str) -> set[str]:
+    return set(site.facts.statuses(person, session).values())
+
+
+def told(site: Site) -> list[str]:
+    return [str(notice.kind) for notice in site.told]
+
+
+def ana_in(site: Site, *days: float) -> str:
+    """Ana is booked into one session, her event of each day is there."""
+    session = site.lms.add_session(*map(when, days))
+    site.newcomer("ana", "google", session)
+    site.round()
+    assert len(site.events("ana")) == len(days)
+    return session
+
+
+def test_the_seat_is_given_back_after_the_grace(site: Site) -> None:
+    session = ana_in(site, 9)
+    site.delete("ana")
+    site.audit_all()
+    assert site.states("ana") == ["missing"]
+    site.clock.move(25 * MINUTE)
+    site.round()
+    assert seats(site, "ana", session) == {"booked"}
+    site.clock.move(5 * MINUTE)
+    site.round()
+    assert seats(site, "ana", session) == {"cancelled"}
+    site.settle()
+    assert told(site) == ["deleted", "given-back"]
+    assert site.wrongs() == []
+
+
+def test_a_session_that_moves_after_the_deletion_is_shown_anew_instead(site: Site) -> None:
+    session = ana_in(site, 9)
+    site.delete("ana")
+    site.audit_all()
+    site.lms.move(session, when(10))
+    site.clock.move(31 * MINUTE)
+    site.cycle("confirm")
+    assert seats(site, "ana", session) == {"booked"}
+    site.settle()
+    assert len(site.events("ana")) == 1
+    assert site.wrongs() == []
+
+
+def test_days_deleted_one_after_the_other_give_the_seat_back(site: Site) -> None:
+    session = ana_in(site, 9, 10)
+    site.delete("ana", day=0)
+    site.audit_all()
+    site.clock.move(31 * MINUTE)
+    site.round()
+    assert site.states("ana") == ["held", "live"]
+    site.delete("ana")
+    site.audit_all()
+    site.clock.move(31 * MINUTE)
+    site.round()
+    assert seats(site, "ana", session) == {"cancelled"}
+    assert told(site) == ["question", "deleted", "given-back"]
+
+
+def test_an_event_that_lost_its_marker_gets_it_back_and_is_missed_no_more(site: Site) -> None:
+    ana_in(site, 9)
+    mailbox = site.mailbox("ana")
+    mailbox.strip(site.events("ana")[0])
+    site.audit_all()
+    assert site.events("ana")[0].marker is not None
+    site.audit_all()
+    assert site.states("ana") == ["live"]
+
+
+def test_a_vendor_that_finds_nothing_makes_nothing_come_back_twice(site: Site) -> None:
+    session = site.lms.add_session(when(9))
+    for person in ("ben", "eva"):
+        site.newcomer(person, "google", session, role="instructor")
+    site.round()
+    site.vendors["google"].troubles.add(Trouble.LYING)
+    site.audit_all()
+    assert site.states("ben") == site.states("eva") == ["held"]
+    site.vendors["google"].troubles.clear()
+    site.audit_all()
+    assert (len(site.events("ben")), len(site.events("eva"))) == (1, 1)
+    assert site.wrongs() == []
+
+
+def test_an_unregistration_without_an_end_is_resolved_even_when_the_day_is_over(site: Site) -> None:
+    session = ana_in(site, 0.5)
+    site.delete("ana")
+    site.audit_all()
+    site.clock.move(11 * MINUTE)
+    registrar = site.process().house.loop.confirming.registrar  # type: ignore[union-attr]
+    site.boundaries.arm(0)
+    given = registrar.unregister
+    registrar.unregister = lambda request: (  # type: ignore[method-assign]
+        given(request),
+        RegistrarAnswer(RegistrarOutcome.UNKNOWN),
+    )[1]
+    site.boundaries.disarm()
+    site.cycle("confirm")
+    assert site.states("ana") == ["unregistering"]
+    site.kill()
+    site.clock.move(DAY)
+    site.round()
+    assert seats(site, "ana", session) == {"cancelled"}
+    assert site.states("ana") == ["unregistered"]
+
+
+def test_a_vendor_that_asks_to_wait_is_not_asked_by_the_confirm_pass(site: Site) -> None:
+    ana_in(site, 9)
+    site.delete("ana")
+    site.audit_all()
+    site.clock.move(31 * MINUTE)
+    google = site.vendors["google"]
+    google.troubles.add(Trouble.THROTTLED)
+    site.cycle("confirm")
+    asked = google.calls
+    site.clock.move(MINUTE)
+    site.cycle("confirm")
+    assert google.calls == asked
+
+
+def test_what_was_missed_before_a_long_silence_is_not_given_back_at_its_end(site: Site) -> None:
+    session = ana_in(site, 20)
+    site.delete("ana")
+    site.audit_all()
+    site.kill()
+    site.clock.move(timedelta(days=8))
+    site.cycle("confirm")
+    assert seats(site, "ana", session) == {"booked"}
+    site.audit_all()
+    assert len(site.events("ana")) == 1
+
+
+def test_an_event_in_a_calendar_that_is_gone_is_asked_about_and_not_given_back(site: Site) -> None:
+    session = ana_in(site, 9)
+    mailbox = site.mailbox("ana")
+    mailbox.move(site.events("ana")[0], mailbox.calendars[1], site.clock())
+    site.audit_all()
+    mailbox.lose(mailbox.calendars[1], site.clock())
+    for _ in range(3):
+        site.audit_all()
+        site.clock.move(HOUR)
+    assert site.states("ana") == ["held"]
+    assert seats(site, "ana", session) == {"booked"}
+    site.clock.move(3 * DAY)
+    site.audit_all()
+    assert len([one for one in site.events("ana") if one.there]) == 1

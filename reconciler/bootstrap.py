@@ -24,13 +24,12 @@ from reconciler.ledger.store import SqlLedger, open_ledger
 from reconciler.lms.engine import read_engine
 from reconciler.lms.moodle import MoodleLms
 from reconciler.lms.reference import ReferenceLms
-from reconciler.lms.reference_registrar import ReferenceRegistrar
-from reconciler.lms.writing import write_engine
 from reconciler.loop import Confirming, Loop, lms_window
 from reconciler.metrics import Metrics
 from reconciler.model import Connection, Mode, Person
 from reconciler.owner import is_dead, this_process
-from reconciler.ports import CalendarProvider, Clock, ConnectFlow, Installation, LmsSource, Registrar
+from reconciler.ports import CalendarProvider, Clock, ConnectFlow, Installation, LmsSource
+from reconciler.registrars import registrar_of
 from reconciler.settings import LmsAdapter, Settings, Visibility
 from reconciler.tokens.cipher import read_keys
 from reconciler.tokens.store import SqlTokens
@@ -120,7 +119,7 @@ def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House
         metrics = Metrics()
         lms = open_lms(settings)
         vendors = open_vendors(settings, tokens, metrics)
-        confirming = _confirming(settings)
+        confirming = _confirming(settings, lms.address)
         dispatcher = LocalDispatcher(settings.dispatch.local.threads)
         opened.callback(dispatcher.close)
         world = World(
@@ -180,12 +179,13 @@ def open_lms(settings: Settings) -> LmsSource:
                 site_url=options.site_url,
                 time_zone=options.time_zone,
                 location_fields=options.location_fields,
+                link_field=options.link_field,
             )
 
 
-def _confirming(settings: Settings) -> Confirming | None:
+def _confirming(settings: Settings, address: str) -> Confirming | None:
     """How seats are given back; ``None`` where the LMS offers no way."""
-    registrar = _registrar(settings)
+    registrar = registrar_of(settings, address)
     if registrar is None:
         return None
     given = settings.unregister
@@ -200,15 +200,6 @@ def _confirming(settings: Settings) -> Confirming | None:
         person_within=person.within,
     )
     return Confirming(registrar, Silence(), policy, fleet.seats, fleet.share, fleet.within)
-
-
-def _registrar(settings: Settings) -> Registrar | None:
-    given = settings.lms
-    if given.adapter is not LmsAdapter.REFERENCE:
-        return None
-    options = given.reference
-    engine = write_engine(given.database)
-    return ReferenceRegistrar(engine, prefix=options.table_prefix, schema=options.schema_name)
 
 
 def open_lms_for_writing(settings: Settings) -> Engine:

@@ -9,6 +9,7 @@ from pydantic import ValidationInfo, field_validator
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from reconciler.settings.giving_back import GivingBack
 from reconciler.settings.values import (
     Duration,
     FilePath,
@@ -109,6 +110,11 @@ class MoodleOptions(Section):
         default=None,
         example="Europe/Vienna",
     )
+    link_field: str | None = key(
+        "Short name of the custom session field that holds the link to join online.",
+        default=None,
+        example="joinlink",
+    )
     location_fields: tuple[str, ...] = key(
         "Short names of the custom session fields that make up an event's location, in this order.",
         default=("room", "venue", "location"),
@@ -142,6 +148,15 @@ class Lms(Section):
     )
     reference: ReferenceOptions = section("Only with adapter: reference.", ReferenceOptions)
     moodle: MoodleOptions = section("Only with adapter: moodle.", MoodleOptions)
+    unregister: GivingBack = section("How a seat is given back in the LMS.", GivingBack)
+
+    @field_validator("unregister")
+    @classmethod
+    def _fits_the_adapter(cls, given: GivingBack, info: ValidationInfo) -> GivingBack:
+        adapter = info.data.get("adapter")
+        for name, sentence in given.problems(adapter) if adapter else ():
+            raise refused(sentence, at=(name,))
+        return given
 
     @field_validator("url")
     @classmethod
@@ -160,6 +175,13 @@ class Lms(Section):
     def database(self) -> URL:
         """What to connect to, with the password in it: never to be logged."""
         return _with_password(self.url, self.password_file)
+
+    @property
+    def database_to_write(self) -> URL:
+        """The same, as the user who may write."""
+        given = self.unregister
+        url = make_url(self.url).set(username=given.user) if given.user else make_url(self.url)
+        return _with_password(url.render_as_string(), given.password_file or self.password_file)
 
 
 class State(Section):

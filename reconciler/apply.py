@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from reconciler.diff.changes import (
     Adopt,
@@ -141,8 +141,8 @@ class Hand:
                 written = self.calendar.create(self._draft(change.event, generation))
             except EventIdUsed:
                 # Our own earlier attempt, or an id used in an earlier life. The latter proves nothing.
-                actual = self.calendar.get(made_as(self.installation, change.key, generation), self._default)
-                if actual is not None:
+                chosen = made_as(self.installation, change.key, generation)
+                if (actual := self.calendar.get(chosen, self._default)) is not None:
                     self._settle_on(change.event, row, actual, generation, change.cause)
                     return
                 continue
@@ -153,10 +153,9 @@ class Hand:
     def _found_before(self, change: Create) -> ActualEvent | None:
         """The event, if it is there after all: by its recorded id, or its key in any calendar."""
         entry = change.entry
-        if change.search and entry and entry.event_id and entry.event_id not in entry.doomed:
-            actual = self.calendar.get(entry.event_id, entry.calendar_id or self._default)
-            if actual is not None:
-                return actual
+        searched = change.search and entry and entry.event_id not in entry.doomed
+        if entry and searched and (actual := self._recorded(entry)) is not None:
+            return actual
         if not change.search and (not change.again or self.calendar.capabilities.client_ids):
             return None
         doomed = entry.doomed if entry else ()
@@ -192,9 +191,8 @@ class Hand:
 
     def _adopt(self, change: Adopt) -> None:
         actual, entry = change.actual, change.entry
-        if change.ask_first and entry and entry.event_id and entry.event_id not in entry.doomed:
-            recorded = self.calendar.get(entry.event_id, entry.calendar_id or self._default)
-            actual = recorded or actual
+        if change.ask_first and entry and entry.event_id not in entry.doomed:
+            actual = self._recorded(entry) or actual
         self._settle_on(change.event, entry, actual, entry.generation if entry else 0, change.cause)
 
     def _update(self, change: Update) -> None:
@@ -230,10 +228,9 @@ class Hand:
 
     def _finish_removal(self, change: FinishRemoval) -> None:
         entry = change.entry
-        if entry.event_id and entry.event_id in entry.doomed:
-            present = self.calendar.get(entry.event_id, entry.calendar_id or self._default)
-            if present is not None and self._made(present, entry):
-                self.calendar.delete(present.event_id, present.calendar_id, present.etag)
+        present = self._recorded(entry) if entry.event_id in entry.doomed else None
+        if present is not None and self._made(present, entry):
+            self.calendar.delete(present.event_id, present.calendar_id, present.etag)
         row = self._delete_found(entry)
         self._save(replace(row, state=State.GONE, intent=None), "deleted", "an earlier removal finished")
 
@@ -269,6 +266,13 @@ class Hand:
         row = replace(entry, state=state, doomed=doomed, intent="delete")
         self._save(row, "delete intended", event_id)
         return row
+
+    def _recorded(self, entry: LedgerEntry) -> ActualEvent | None:
+        """The event with the recorded id; ``None`` also where it lay in a calendar that is lost meanwhile."""
+        with suppress(EventRefused):
+            if entry.event_id is not None:
+                return self.calendar.get(entry.event_id, entry.calendar_id or self._default)
+        return None
 
     # Rows -----------------------------------------------------------------------------------------
 
@@ -357,8 +361,7 @@ class Hand:
         """One event is refused: tried again later and later; the others go on."""
         key = change.key
         rows = {row.key: row for row in self.ledger.entries([key.person])[key.person]}
-        row = rows.get(key)
-        if row is None:
+        if (row := rows.get(key)) is None:
             return
         attempts = row.attempts + 1
         wait = min(timedelta(minutes=2**attempts), LONGEST_BACK_OFF)
@@ -366,8 +369,7 @@ class Hand:
         self._save(failed, "refused", refused.what[:200])
 
     def _save(self, row: LedgerEntry, what: str, why: str) -> None:
-        now: datetime = self.clock()
-        key = row.key
+        now, key = self.clock(), row.key
         story = Occurrence(now, key.person, key.session, key.slot, what, why)
         self.ledger.save(self.lease, key.person, [replace(row, updated_at=now)], [story])
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from reconciler.apply import Hand
-from reconciler.diff.changes import Cause, Create
+from reconciler.diff.changes import Cause, Create, Update
 from reconciler.diff.confirm import (
     BeginGrace,
     Bench,
@@ -25,8 +25,8 @@ from reconciler.diff.confirm import (
     Sought,
     Unregister,
 )
-from reconciler.diff.fields import token_of
-from reconciler.errors import LmsUnreadable
+from reconciler.diff.fields import Field, differences, token_of
+from reconciler.errors import EventRefused, LmsUnreadable
 from reconciler.evidence import evidence_for, request_for, request_of
 from reconciler.model import (
     Connection,
@@ -36,6 +36,7 @@ from reconciler.model import (
     HoldReason,
     LedgerEntry,
     Mode,
+    PersonState,
     State,
     Suspicion,
 )
@@ -51,7 +52,7 @@ from reconciler.ports import (
     RegistrarAnswer,
     RegistrarOutcome,
 )
-from reconciler.turn import LEASE_SECONDS, LISTING_MARGIN, Turn, TurnReport, same_human
+from reconciler.turn import LEASE_SECONDS, LISTING_MARGIN, Turn, TurnReport, needs_baseline, same_human
 from reconciler.world import Order, World, mode_of, policy_of, unregister_of
 
 log = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ def confirm(world: World, order: Order, court: Court, people: Sequence[str]) -> 
         reports = [TurnReport(person, None, "taken") for person in people if person not in lease]
         for person in mine:
             connection = connections.get(person)
-            if connection is None or order.weather.down(connection.provider):
+            if connection is None or _rests(order, connection, states.get(person)):
                 reports.append(TurnReport(person, None, "skipped"))
                 continue
             turn = Turn(world, order, lease, states.get(person), desired[person], connection, None)
@@ -103,6 +104,12 @@ def confirm(world: World, order: Order, court: Court, people: Sequence[str]) -> 
         return reports
     finally:
         world.ledger.give_up(lease)
+
+
+def _rests(order: Order, connection: Connection, state: PersonState | None) -> bool:
+    """Whether the vendor does not answer, or has asked not to be asked yet."""
+    backed_off = state is not None and state.retry_at is not None and state.retry_at > order.now
+    return backed_off or order.weather.down(connection.provider)
 
 
 def _heard(
@@ -154,7 +161,7 @@ class Confirmation:
         switches = self.order.switches.get(connection.account)
         return (
             connection.state is ConnectionState.CONNECTED
-            and connection.baseline_since is not None
+            and not needs_baseline(connection, self.order.now)
             and switches is not None
             and switches.email_notifications
             and connection.provider in switches.vendors
@@ -172,36 +179,30 @@ class Confirmation:
             sought=sought,
             policy=replace(self.court.policy, mode=unregister_of(self.world, switches)),
             fleet_held=self.connection.provider in self.court.fleet_held,
-            now=self.order.now,
+            now=self.world.clock(),
             gives_back=policy_of(self.world, switches).gives_back,
         )
 
     def _seek(self, calendar: Calendar, entry: LedgerEntry) -> Sought:
         """Ask for the event by its id, and for its key in every calendar that the grant shows."""
-        by_id = None
+        by_id, seen = None, True
         if entry.event_id is not None:
-            by_id = calendar.get(entry.event_id, entry.calendar_id or self.connection.calendar_id)
+            try:
+                by_id = calendar.get(entry.event_id, entry.calendar_id or self.connection.calendar_id)
+            except EventRefused:
+                seen = (
+                    False  # the calendar it was moved to is gone, or closed to us: no deletion of this event
+                )
         found = calendar.find(token_of(self.world.policy.installation, entry.key))
         alive = tuple(event for event in found.events if event.event_id not in entry.doomed)
-        return Sought(by_id, alive, found.everywhere)
+        return Sought(by_id, alive, found.everywhere and seen)
 
     # Acting ---------------------------------------------------------------------------------------
 
     def _carry_out(self, judgement: Judgement, bench: Bench, calendar: Calendar, deadline: datetime) -> str:
         match judgement:
             case LivesOn():
-                actual = judgement.actual
-                back = replace(
-                    judgement.entry,
-                    state=State.LIVE,
-                    event_id=actual.event_id,
-                    calendar_id=actual.calendar_id,
-                    etag=actual.etag,
-                    missing_since=None,
-                    suspicion=Suspicion(),
-                )
-                self._save([back], "found again", f"in calendar {actual.calendar_id}")
-                return "found again"
+                return self._follow(judgement, calendar)
             case BeginGrace():
                 return self._begin_grace(judgement)
             case HoldSeat():
@@ -215,14 +216,33 @@ class Confirmation:
             case Unregister():
                 return self._unregister(judgement, bench, calendar, deadline)
 
+    def _follow(self, judgement: LivesOn, calendar: Calendar) -> str:
+        """The row follows its event, which gets its marker back if it has lost it: lists find it by that."""
+        actual, event = judgement.actual, judgement.event
+        back = replace(
+            judgement.entry,
+            state=State.LIVE,
+            event_id=actual.event_id,
+            calendar_id=actual.calendar_id,
+            etag=actual.etag,
+            missing_since=None,
+            suspicion=Suspicion(),
+        )
+        self._save([back], "found again", f"in calendar {actual.calendar_id}")
+        if actual.marker is None and event is not None:
+            differs = frozenset({Field.MARKER}) | differences(event.content, event.day, actual)
+            self._hand(calendar).apply([Update(back.key, Cause.DRIFT, event, back, actual, differs)])
+        return "found again"
+
     def _begin_grace(self, judgement: BeginGrace) -> str:
-        now = self.order.now
+        proven = Suspicion(confirmed_at=self.world.clock(), grace_until=judgement.until)
         rows = [
-            replace(entry, suspicion=replace(entry.suspicion, confirmed_at=now, grace_until=judgement.until))
+            replace(entry, state=State.MISSING, suspicion=replace(proven, put_back=entry.suspicion.put_back))
             for entry in judgement.entries
         ]
-        self._save(rows, "proven a first time", f"the seat is given back from {judgement.until:%H:%M:%SZ} on")
-        self._tell(NoticeKind.DELETED, judgement.session, "its owner deleted the event", judgement.until)
+        self._save(rows, "proven a first time", judgement.until.isoformat())
+        if all(entry.suspicion.confirmed_at is None for entry in judgement.entries):
+            self._tell(NoticeKind.DELETED, judgement.session, "its owner deleted the event", judgement.until)
         return "grace begun"
 
     def _hold(self, judgement: HoldSeat) -> str:
@@ -256,9 +276,7 @@ class Confirmation:
         return "put back"
 
     def _unregister(self, judgement: Unregister, bench: Bench, calendar: Calendar, deadline: datetime) -> str:
-        request = request_for(
-            judgement, self.connection, self.world.policy.installation, self.order.now, deadline
-        )
+        request = request_for(judgement, self.connection, self.world.policy.installation, bench.now, deadline)
         intent = f"unregister {request.reference}"
         rows = [
             replace(
@@ -309,13 +327,8 @@ class Confirmation:
                     return self._refused(judgement, back, answer, calendar)
                 return "still there"
             case RegistrarOutcome.UNKNOWN:
-                log.warning(
-                    "no usable answer from the LMS for person %s, session %s (%s); looked at again after its "
-                    "deadline",
-                    self.person,
-                    session,
-                    answer.why,
-                )
+                whose = f"person {self.person}, session {session}"
+                log.warning("no usable answer from the LMS for %s: asked again later (%s)", whose, answer.why)
                 return "unknown"
 
     def _given_back(self, session: str, rows: Sequence[LedgerEntry], answer: RegistrarAnswer) -> str:
@@ -334,7 +347,7 @@ class Confirmation:
         """The LMS says no: the events are put back."""
         bench = self._bench(rows, {})
         why = f"the LMS refused: {answer.why}"
-        for one in bench.put_back(judgement.registration, rows, why, final=True):
+        for one in bench.put_back(rows, why, final=True):
             if isinstance(one, PutBack):
                 self._put_back(one, calendar)
         return "refused"
@@ -342,11 +355,10 @@ class Confirmation:
     # After a crash --------------------------------------------------------------------------------
 
     def _unresolved(self, entries: Sequence[LedgerEntry]) -> dict[str, list[LedgerEntry]]:
-        sessions: dict[str, list[LedgerEntry]] = {}
-        for entry in entries:
-            if entry.state is State.UNREGISTERING:
-                sessions.setdefault(entry.key.session, []).append(entry)
-        return sessions
+        open_ = [entry for entry in entries if entry.state is State.UNREGISTERING]
+        return {
+            one.key.session: [row for row in open_ if row.key.session == one.key.session] for one in open_
+        }
 
     def _resolve(self, session: str, rows: list[LedgerEntry]) -> str:
         """An un-registration whose answer was never written down: after its deadline the LMS is asked."""
@@ -380,10 +392,4 @@ class Confirmation:
         self.world.ledger.save(self.lease, self.person, stamped, story)
 
     def _tell(self, kind: NoticeKind, session: str, why: str, until: datetime | None = None) -> None:
-        notice = Notice(kind, self.person, self.connection.account, session, why, until)
-        self.court.notices.tell(notice)
-
-
-def _suspected_again(row: LedgerEntry) -> LedgerEntry:
-    suspicion = replace(row.suspicion, deadline=None)
-    return replace(row, state=State.MISSING, intent=None, suspicion=suspicion)
+        self.court.notices.tell(Notice(kind, self.person, self.connection.account, session, why, until))

@@ -15,6 +15,7 @@ from reconciler.diff.fields import content_of, digest_of, removal_of
 from reconciler.model import (
     ActualEvent,
     Answer,
+    Day,
     DesiredEvent,
     EventKey,
     HoldReason,
@@ -65,10 +66,11 @@ class Sought:
 
 @dataclass(frozen=True, slots=True)
 class LivesOn:
-    """It is there after all: the row follows it."""
+    """It is there after all: the row follows it. ``event``: as it should be, ``None`` where it was moved."""
 
     entry: LedgerEntry
     actual: ActualEvent
+    event: DesiredEvent | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +171,24 @@ class Bench:
         if registration is None or registration.standing is not Standing.WANTED or entry.ends <= self.now:
             return False
         session = registration.session
-        if session.cancelled or session.refused is not None or not session.days:
-            return False
+        if session.cancelled or session.refused is not None or self._day_of(entry) is None:
+            return False  # moved meanwhile, or without its days: the regular passes see to it
         if entry.retry_at is not None and entry.retry_at > self.now:
             return False  # put back and refused by the vendor: tried again later
         return registration.seat is None or registration.seat == entry.seat
+
+    def _day_of(self, entry: LedgerEntry) -> Day | None:
+        """The day that the event was of, if the session still has it as its owner last saw it."""
+        registration = self.registrations[entry.key.session]
+        removal, session = removal_of(registration, self.gives_back), registration.session
+        for day in session.days:
+            hours = (day.start_instant, day.end_instant)
+            if (
+                hours == (entry.starts, entry.ends)
+                or digest_of(session, day, removal).time == entry.digest.time
+            ):
+                return day
+        return None
 
     def _needs_proof(self, entry: LedgerEntry) -> bool:
         suspicion = entry.suspicion
@@ -202,12 +217,12 @@ class Bench:
                     return  # not asked this time: nothing of this session is concluded
                 absent.append(entry)
             elif sought.present is not None:
-                yield LivesOn(entry, sought.present)
+                yield LivesOn(entry, sought.present, self.event_of(entry))
             else:
                 absent.append(entry)
         by_us = [entry for entry in absent if entry.event_id in entry.doomed]
         if by_us:
-            yield from self.put_back(registration, by_us, "we had meant to delete this very id", final=False)
+            yield from self.put_back(by_us, "we had meant to delete this very id", final=False)
         elif any(entry.key in self.sought for entry in absent):
             yield from self._absent(session, registration, absent, session in guarded)
 
@@ -217,18 +232,20 @@ class Bench:
         """All of ``absent`` was asked for and is not there, or waits for the end of its grace."""
         answers = {entry.answer for entry in absent}
         if Answer.KEEP in answers:
-            yield from self.put_back(registration, absent, "its owner keeps the seat", final=False)
+            yield from self.put_back(absent, "its owner keeps the seat", final=False)
+        elif self.fleet_held:
+            # What a vendor's calendars lack means nothing now: what is put back might be there twice.
+            if any(entry.suspicion.hold_reason is not HoldReason.FLEET_GUARD for entry in absent):
+                yield HoldSeat(session, tuple(absent), HoldReason.FLEET_GUARD)
         elif any(self._held_too_long(entry) for entry in absent) and Answer.GIVE_BACK not in answers:
-            yield from self.put_back(registration, absent, "asked, and not answered in time", final=False)
+            yield from self.put_back(absent, "asked, and not answered in time", final=False)
         elif (why := self._may_not(registration)) is not None:
-            yield from self._back_or_dismissed(registration, absent, why)
+            yield from self._back_or_dismissed(absent, why)
         elif self._begun(registration):
             for entry in absent:
                 yield Dismiss(entry, "the session had begun when it was deleted")
         elif self.policy.mode is UnregisterMode.REPORT:
-            yield from self.put_back(
-                registration, absent, "recorded only (unregister.mode: report)", final=False
-            )
+            yield from self.put_back(absent, "recorded only (unregister.mode: report)", final=False)
         else:
             yield from self._give_back(session, registration, absent, guarded, Answer.GIVE_BACK in answers)
 
@@ -254,13 +271,10 @@ class Bench:
         answered: bool,
     ) -> Iterator[Judgement]:
         rows = tuple(absent)
-        if self.fleet_held:
-            yield HoldSeat(session, rows, HoldReason.FLEET_GUARD)
-            return
         if not answered:
             reason = self._person_reason(registration, absent, guarded)
             if reason is not None:
-                yield from self._hold_in_time(session, registration, absent, reason)
+                yield from self._hold_in_time(session, absent, reason)
                 return
         starts = min(entry.starts for entry in absent)
         if any(entry.suspicion.confirmed_at is None for entry in absent) and not answered:
@@ -286,7 +300,6 @@ class Bench:
     def _hold_in_time(
         self,
         session: str,
-        registration: Registration,
         absent: list[LedgerEntry],
         reason: HoldReason,
     ) -> Iterator[Judgement]:
@@ -298,35 +311,40 @@ class Bench:
         if reason is HoldReason.SOME_DAYS and self.now - since < self.policy.grace_for(starts, self.now):
             return
         if reason is HoldReason.SOME_DAYS and self.policy.multi_day is MultiDay.ALL:
-            yield from self.put_back(registration, absent, "only some days were deleted", final=False)
+            yield from self.put_back(absent, "only some days were deleted", final=False)
             return
         yield HoldSeat(session, tuple(absent), reason)
 
-    def _back_or_dismissed(
-        self, registration: Registration, absent: Sequence[LedgerEntry], why: str
-    ) -> Iterator[Judgement]:
+    def _back_or_dismissed(self, absent: Sequence[LedgerEntry], why: str) -> Iterator[Judgement]:
         for entry in absent:
             if entry.suspicion.put_back == str(entry.digest):
                 yield Dismiss(entry, f"put back once and deleted again: {why}")
             else:
-                yield from self.put_back(registration, [entry], why, final=True)
+                yield from self.put_back([entry], why, final=True)
 
-    def put_back(
-        self, registration: Registration, absent: Sequence[LedgerEntry], why: str, final: bool
-    ) -> Iterator[PutBack]:
+    def put_back(self, absent: Sequence[LedgerEntry], why: str, final: bool) -> Iterator[PutBack]:
         """The events of these rows, made again as they should be now."""
-        removal = removal_of(registration, self.gives_back)
-        session = registration.session
-        by_start = {day.start_instant: day for day in session.days}
         for entry in absent:
-            day = by_start.get(entry.starts)
-            if day is None:
-                continue  # moved meanwhile: the regular pass makes it again
-            content, digest = content_of(session, removal), digest_of(session, day, removal)
-            event = DesiredEvent(
-                entry.key, registration.seat, registration.role, day, content, removal, digest
-            )
-            yield PutBack(entry, event, why, final)
+            event = self.event_of(entry)
+            if event is not None:
+                yield PutBack(entry, event, why, final)
+
+    def event_of(self, entry: LedgerEntry) -> DesiredEvent | None:
+        """The row's event as it should be now; ``None`` where it was moved, which is the regular pass's."""
+        registration = self.registrations.get(entry.key.session)
+        day = self._day_of(entry) if registration is not None else None
+        if registration is None or day is None:
+            return None
+        session, removal = registration.session, removal_of(registration, self.gives_back)
+        return DesiredEvent(
+            key=entry.key,
+            seat=registration.seat,
+            role=registration.role,
+            day=day,
+            content=content_of(session, removal),
+            removal=removal,
+            digest=digest_of(session, day, removal),
+        )
 
     def _several_at_once(self) -> frozenset[str]:
         """The sessions that vanished together, if that looks like an accident of this person's. Seats given

@@ -31,10 +31,12 @@ class Suspects:
         self._database = database
 
     def in_question(self, now: datetime, limit: int) -> Sequence[str]:
-        """The people with events that have vanished and are not past, longest missed first."""
+        """The people with events that have vanished and are not past, longest missed first; and those with
+        an un-registration whose end was never written down, however long ago."""
+        unresolved = event.c.state == State.UNREGISTERING.value
         statement = (
             sa.select(event.c.person)
-            .where(event.c.state.in_(_IN_QUESTION), event.c.ends > now)
+            .where(event.c.state.in_(_IN_QUESTION), sa.or_(event.c.ends > now, unresolved))
             .group_by(event.c.person)
             .order_by(sa.func.min(sa.func.coalesce(event.c.missing_since, EPOCH)), event.c.person)
             .limit(limit)

@@ -142,7 +142,9 @@ class Loop:
         confirming = self.confirming
         people = self.world.ledger.in_question(now, MOST_HEARINGS) if confirming else []
         tally.counts["people"] = len(people)
-        if confirming is None or not people:
+        # A hold that was let go ends here, also once nobody is in question any more.
+        fleet = any(hold.guard == Guard.FLEET for hold in self.world.ledger.holds())
+        if confirming is None or not (people or fleet):
             return
         limits = {provider: confirming.limit(provider, now) for provider in self.world.providers}
         court = Court(

@@ -8,6 +8,7 @@ import click
 
 from reconciler.bootstrap import House
 from reconciler.commands import foreseen, house_of, who
+from reconciler.diff.confirm import WHY_HELD
 from reconciler.errors import ReconcilerError
 from reconciler.labels import Guard
 from reconciler.model import Answer, HoldReason, LedgerEntry
@@ -15,15 +16,13 @@ from reconciler.ports import Hold
 from reconciler.world import EVERYBODY
 
 ORIGIN = "command line"
-_GUARDS = [Guard.VANISHED_SESSIONS.value, Guard.FLEET.value]
+_GUARDS = [Guard.VANISHED_SESSIONS.value, Guard.VANISHED_PEOPLE.value, Guard.FLEET.value]
 
 
 @click.command()
 @click.argument("person", required=False)
 @click.argument("session", required=False)
-@click.option(
-    "--guard", type=click.Choice([Guard.VANISHED_SESSIONS, Guard.FLEET]), help="What a guard holds."
-)
+@click.option("--guard", type=click.Choice(_GUARDS), help="What a guard holds.")
 @click.option("--subject", help="Only of this account (vanished-sessions) or vendor (fleet).")
 @click.option("--restore", is_flag=True, help="Put the events back instead.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -72,17 +71,19 @@ def _holds(hold: Hold, guard: str | None, subject: str | None) -> bool:
 def _show(seats: list[LedgerEntry], holds: list[Hold]) -> None:
     for hold in holds:
         click.echo(f"{hold.guard} {hold.subject}: {hold.why}, since {hold.since:%Y-%m-%d %H:%M}Z")
-    for row in seats:
-        since = row.suspicion.held_since
-        held = f", since {since:%Y-%m-%d %H:%M}Z" if since else ""
-        click.echo(f"{row.key}: held ({row.suspicion.hold_reason}){held}")
+    held = {(row.key.person, row.key.session): row.suspicion for row in seats}
+    for (person, session), suspicion in held.items():
+        since = f" since {suspicion.held_since:%Y-%m-%d %H:%M}Z" if suspicion.held_since else ""
+        why = f", as {WHY_HELD[suspicion.hold_reason]}" if suspicion.hold_reason else ""
+        click.echo(f"person {person}, session {session}: held{since}{why}")
 
 
 def _let_go(house: House, seats: list[LedgerEntry], holds: list[Hold], given: Answer) -> None:
     now = house.world.clock()
-    if given is Answer.KEEP and any(hold.guard == Guard.VANISHED_SESSIONS for hold in holds):
+    vanished = (Guard.VANISHED_SESSIONS, Guard.VANISHED_PEOPLE)
+    if given is Answer.KEEP and any(hold.guard in vanished for hold in holds):
         raise ReconcilerError(
-            "sessions that vanished from the LMS cannot be put back from here",
+            "what vanished from the LMS cannot be put back from here",
             next_step="Restore them in the LMS: the hold ends by itself when they are there again.",
         )
     for person, session in sorted({(row.key.person, row.key.session) for row in seats}):

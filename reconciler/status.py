@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from reconciler.diff.confirm import WHY_HELD
 from reconciler.labels import Guard
-from reconciler.model import AccountSwitches, Connection, ConnectionState, LedgerEntry, Mode, Refusal
+from reconciler.model import (
+    AccountSwitches,
+    Connection,
+    ConnectionState,
+    HoldReason,
+    LedgerEntry,
+    Mode,
+    Refusal,
+    State,
+)
 from reconciler.ports import Hold, Ledger, Run
 from reconciler.world import EVERYBODY
 
 SHOWN = 10
 """How many of each kind are named; the rest is a number."""
+_STATES = {
+    State.LIVE: "in place",
+    State.PENDING: "being created",
+    State.RELEASED: "to be seen again",
+    State.MISSING: "vanished",
+    State.HELD: "held",
+    State.UNREGISTERING: "whose seat is being given back",
+    State.UNREGISTERED: "whose seat was given back",
+    State.DISMISSED: "left away",
+    State.REMOVING: "being removed",
+    State.GONE: "removed",
+    "failing": "refused",
+}
 STALE = timedelta(minutes=15)
 """A daemon whose last push lies further back than this is not at work."""
 
@@ -79,30 +102,10 @@ def _lines(status: Status) -> Iterator[str]:
     if not status.runs:
         yield "  No cycle has ended yet: is the daemon running?"
     yield f"Connected calendars: {status.connections - len(status.broken)} of {status.connections}"
-    if status.events:
-        counts = ", ".join(
-            f"{count} {state} ({provider})" for (provider, state), count in sorted(status.events.items())
-        )
-        yield f"Events: {counts}"
+    yield from _events(status.events)
     for hold in status.holds:
-        if hold.guard == Guard.PAUSE:
-            whose = "everything" if hold.subject == EVERYBODY else f"account {hold.subject}"
-            yield f"PAUSED: {whose}, {hold.why}, since {_at(hold.since)}. End it with `reconciler resume`."
-            continue
-        what = "released, ending" if hold.released else "HELD"
-        yield (
-            f"{what}: {hold.why} (guard {hold.guard}, {hold.subject}), since {_at(hold.since)}. "
-            f"Look with `reconciler plan`, let go with `reconciler release --guard {hold.guard}`."
-        )
-    yield from _some(
-        "Seats that wait for an answer",
-        [
-            f"{row.key}: {row.suspicion.hold_reason}"
-            + (f" since {_at(row.suspicion.held_since)}" if row.suspicion.held_since else "")
-            + f"; `reconciler release {row.key.person} {row.key.session}`, or with --restore"
-            for row in status.held
-        ],
-    )
+        yield _hold(hold)
+    yield from _seats(status.held)
     yield from _some(
         "Connections that do not work",
         [
@@ -128,6 +131,55 @@ def _lines(status: Status) -> Iterator[str]:
         yield f"Account {one.account}: e-mail notifications are OFF, so its calendars are not updated either."
     for one in status.observed:
         yield f"Account {one.account}: observed only (mode observe)."
+
+
+def _events(counts: Mapping[tuple[str, str], int]) -> Iterator[str]:
+    for provider in sorted({provider for provider, _state in counts}):
+        told = [
+            f"{counts[provider, state]} {words}"
+            for state, words in _STATES.items()
+            if counts.get((provider, state))
+        ]
+        yield f"Events at {provider}: {', '.join(told)}"
+
+
+def _hold(hold: Hold) -> str:
+    since = f"since {_at(hold.since)}"
+    if hold.guard == Guard.PAUSE:
+        whose = "everything" if hold.subject == EVERYBODY else f"account {hold.subject}"
+        return f"PAUSED: {whose}, {hold.why}, {since}. End it with `reconciler resume`."
+    where = f"{'at' if hold.guard == Guard.FLEET else 'account'} {hold.subject}"
+    if hold.released:
+        return f"Let go, ending: {where}, {hold.why}, {since}."
+    if hold.guard == Guard.FLEET:
+        return f"HELD: {where}, {hold.why}, {since}. No seat is given back there until somebody decides."
+    return (
+        f"HELD: {where}, {hold.why}, {since}. Look with `reconciler plan`, let go with "
+        f"`reconciler release --guard {hold.guard}`."
+    )
+
+
+def _seats(rows: Sequence[LedgerEntry]) -> Iterator[str]:
+    """The seats held, by reason; several days of a session are one seat."""
+    reasons: dict[HoldReason | None, dict[tuple[str, str], datetime | None]] = {}
+    for row in rows:
+        seats = reasons.setdefault(row.suspicion.hold_reason, {})
+        seats.setdefault((row.key.person, row.key.session), row.suspicion.held_since)
+    for reason, seats in reasons.items():
+        yield from _some(
+            "Seats held",
+            [
+                f"person {person}, session {session}" + (f", since {_at(since)}" if since else "")
+                for (person, session), since in seats.items()
+            ],
+        )
+        which = "--guard fleet" if reason is HoldReason.FLEET_GUARD else "PERSON SESSION"
+        if reason is not None:
+            yield f"  Why: {WHY_HELD[reason]}."
+        yield (
+            f"  Prove each again and give it back: `reconciler release {which}`. Put the events back: the "
+            "same with --restore."
+        )
 
 
 def _some(title: str, lines: list[str]) -> Iterator[str]:

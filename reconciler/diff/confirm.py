@@ -28,6 +28,18 @@ from reconciler.model import (
     UnregisterMode,
 )
 
+WHY_HELD = {
+    HoldReason.HIDDEN_CALENDARS: "we may not look into the person's other calendars, where it may have "
+    "been moved, so the learner is asked",
+    HoldReason.SOME_DAYS: "only some of the session's days were deleted, so the learner is asked",
+    HoldReason.PERSON_GUARD: "several seats of this person vanished at about the same time, which looks like "
+    "an accident, so the learner is asked",
+    HoldReason.FLEET_GUARD: "many people's events vanished at this vendor at about the same time, which "
+    "looks like an accident, so an operator is asked",
+    HoldReason.ASK: "every learner who deletes an event is asked (unregister.mode is ask)",
+}
+"""For people: why a seat waits, and for whom."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConfirmPolicy:

@@ -1,0 +1,19 @@
+"""A house of its own for each test, on SQLite, and its clock."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.house import HouseBed, a_house
+
+
+@pytest.fixture
+def house(tmp_path: Path, ledger_file: Path) -> Iterator[HouseBed]:
+    """Nobody in it yet, and nothing in its ledger."""
+    shutil.copy(ledger_file, tmp_path / "state.db")
+    with a_house(tmp_path, f"sqlite:///{tmp_path}/state.db") as made:
+        yield made

@@ -25,7 +25,7 @@ from reconciler.commands import (
     CHANGES,
     FAILED,
     HELD,
-    all_switches,
+    explained,
     foreseen,
     house_of,
     now_option,
@@ -35,9 +35,7 @@ from reconciler.commands import (
 from reconciler.daemon import Daemon, Tick
 from reconciler.demo.story import NARROWEST, PAUSE, WIDTH, tell
 from reconciler.errors import ConfigurationError
-from reconciler.explain import story
 from reconciler.metrics import expose
-from reconciler.preview import look_at
 from reconciler.render import as_json, as_markdown, as_text, lines_of
 from reconciler.settings import Settings, load
 from reconciler.status import as_text as status_text
@@ -98,7 +96,8 @@ def run(config: Path) -> None:
         house, listen = opened.take_up(), settings.ops.listen
         exposition = expose(house.metrics, listen.host, listen.port)
         try:
-            _daemon(house, settings).run()
+            with pages.serving(house):
+                _daemon(house, settings).run()
         finally:
             exposition.close()
 
@@ -174,18 +173,7 @@ def status(config: Path) -> None:
 def explain(config: Path, at: datetime | None, person: str, session: str | None) -> None:
     """Desired, recorded, there, decided and done, for one PERSON (and one SESSION)."""
     with house_of(config, at) as house:
-        switches = all_switches(house)
-        (view,) = look_at(house.world, switches, [person], look=frozenset([person]))
-        account = view.connection.account if view.connection else None
-        click.echo(
-            story(
-                view,
-                switches.get(account) if account else None,
-                house.ledger.history(person, session),
-                session,
-                house.world.clock(),
-            )
-        )
+        click.echo(explained(house, person, session))
 
 
 @verb

@@ -17,12 +17,13 @@ import click
 from reconciler import bootstrap
 from reconciler.bootstrap import House, open_house
 from reconciler.errors import ConfigurationError, ReconcilerError
+from reconciler.explain import Told, story
 from reconciler.model import AccountSwitches
 from reconciler.ports import Run
-from reconciler.preview import View, preview
+from reconciler.preview import View, look_at, preview
 from reconciler.render import PersonPlan
 from reconciler.settings import load
-from reconciler.world import in_force
+from reconciler.world import in_force, unregister_of
 
 FAILED, CHANGES, HELD, BAD_CONFIGURATION = 1, 2, 3, 78
 

@@ -268,6 +268,7 @@ class Confirmation:
         put_back = str(event.digest) if judgement.final else None
         cleared = replace(entry, missing_since=None, suspicion=Suspicion(put_back=put_back))
         change = Create(entry.key, Cause.REPAIR, event, cleared, entry.generation + 1, search=True)
+        self._save([entry], "being put back", judgement.why)
         applied = self._hand(calendar).apply([change])
         if applied.open:
             return "failed to put back"

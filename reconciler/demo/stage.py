@@ -17,17 +17,15 @@ import sqlalchemy as sa
 
 from reconciler import bootstrap
 from reconciler.bootstrap import House, open_house
-from reconciler.commands import all_switches, one_of_each, plans_of
+from reconciler.commands import explained, one_of_each, plans_of
 from reconciler.demo.cast import PLAYERS, Player, enrol
 from reconciler.demo.vendors import Google, Interrupted, Microsoft, Seen
-from reconciler.explain import story
 from reconciler.ledger.database import open_database
 from reconciler.ledger.enrolment import Grant
 from reconciler.ledger.upgrade import upgrade
 from reconciler.lms.reference_tables import create_schema
 from reconciler.model import LedgerEntry
 from reconciler.ports import Run
-from reconciler.preview import look_at
 from reconciler.render import as_text, lines_of
 from reconciler.settings import load
 from reconciler.simulators.certificates import make_certificates
@@ -135,10 +133,7 @@ class Stage:
     def explain(self, person: str, session: str) -> str:
         """``reconciler explain``."""
         with self.house() as house:
-            switches = all_switches(house)
-            (view,) = look_at(house.world, switches, [person], look=frozenset([person]))
-            history = house.ledger.history(person, session)
-            return story(view, switches.get("acme"), history, session, self.clock())
+            return explained(house, person, session)
 
     def status(self) -> tuple[str, bool]:
         """``reconciler status``: what it prints, and whether all is well."""

@@ -12,7 +12,7 @@ from reconciler.ledger.database import Database
 from reconciler.ledger.rows import entry_of, occurrence_of, run_of
 from reconciler.ledger.tables import audit_log, event, history, refusal, run
 from reconciler.ledger.tables import connection as connections
-from reconciler.model import LedgerEntry, Refusal
+from reconciler.model import Answer, LedgerEntry, Refusal
 from reconciler.ports import Occurrence, Run
 
 FAILING = "failing"
@@ -34,6 +34,16 @@ class Journal:
             statement = statement.where(history.c.session == session)
         with self._database.reading() as connection:
             return [occurrence_of(row) for row in connection.execute(statement)]
+
+    def answers(self, person: str, session: str | None) -> Sequence[AuditLine]:
+        """What was answered about one person's seats, in one session or all, oldest first."""
+        statement = audit_log.select().where(
+            audit_log.c.person == person, audit_log.c.what.in_([f"answered {one}" for one in Answer])
+        )
+        if session is not None:
+            statement = statement.where(audit_log.c.detail == f"session {session}")
+        with self._database.reading() as connection:
+            return [audit_line_of(row) for row in connection.execute(statement.order_by(audit_log.c.id))]
 
     def add_run(self, finished: Run) -> None:
         """Record a finished cycle; the last thousand are kept."""

@@ -96,8 +96,7 @@ def run(config: Path) -> None:
         house, listen = opened.take_up(), settings.ops.listen
         exposition = expose(house.metrics, listen.host, listen.port)
         try:
-            with pages.serving(house):
-                _daemon(house, settings).run()
+            _daemon(house, settings).run()
         finally:
             exposition.close()
 

@@ -114,3 +114,24 @@ def one_of_each(house: House, progress: Callable[[int], None] | None = None) -> 
     """One cycle of each kind; ``progress`` is told how many people more are done."""
     loop = replace(house.loop, progress=progress)
     return [loop.push(), loop.audit(), loop.confirm()]
+
+
+def explained(house: House, person: str, session: str | None) -> str:
+    """The whole story of one person's events, in one session or all."""
+    switches = all_switches(house)
+    (view,) = look_at(house.world, switches, [person], look=frozenset([person]))
+    own = switches.get(view.connection.account) if view.connection else None
+    confirming, ledger = house.loop.confirming, house.ledger
+    policy = replace(confirming.policy, mode=unregister_of(house.world, own)) if confirming else None
+    return story(
+        Told(
+            view=view,
+            switches=own,
+            policy=policy,
+            history=ledger.history(person, session),
+            answers=ledger.answers(person, session),
+            evidence=ledger.evidence(person, session),
+            session=session,
+            now=house.world.clock(),
+        )
+    )

@@ -12,9 +12,12 @@ import sqlalchemy as sa
 from reconciler.ledger.audit import AuditLine, write_audit
 from reconciler.ledger.database import STREAM, Database, chunks, upsert
 from reconciler.ledger.rows import columns_of_switches, person_state_of, switches_of
-from reconciler.ledger.tables import account, person_state, serving
+from reconciler.ledger.tables import account, audit_log, person_state, serving
 from reconciler.ledger.tables import connection as connections
 from reconciler.model import AccountSwitches, ConnectionState, PersonState
+
+CONNECT_REFUSED = "connect refused"
+"""What the audit log calls a consent that came to nothing."""
 
 
 class People:
@@ -44,6 +47,27 @@ class People:
                 connection,
                 AuditLine(now, who, origin, "switches", switches.account, detail="; ".join(changes)),
             )
+
+    def account_counts(self, account: str) -> Mapping[tuple[str, str], int]:
+        """People's connections of one account, by (provider, state)."""
+        columns = (connections.c.provider, connections.c.state)
+        statement = sa.select(*columns, sa.func.count()).where(connections.c.account == account)
+        with self._database.reading() as connection:
+            rows = connection.execute(statement.group_by(*columns))
+            return {(provider, state): count for provider, state, count in rows}
+
+    def refused_people(self, account: str, since: datetime) -> int:
+        """How many people of an account tried to connect since, were refused, and have no calendar now."""
+        line = audit_log.c
+        served = sa.select(connections.c.person).where(serving)
+        statement = sa.select(sa.func.count(line.person.distinct())).where(
+            line.account == account,
+            line.what == CONNECT_REFUSED,
+            line.at >= since,
+            line.person.not_in(served),
+        )
+        with self._database.reading() as connection:
+            return connection.scalars(statement).one()
 
     @contextmanager
     def people(self) -> Iterator[Iterator[PersonState]]:

@@ -1,0 +1,1 @@
+"""The pages on which people connect their calendars, and account owners switch vendors on."""

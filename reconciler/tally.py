@@ -43,13 +43,13 @@ _PHRASES = {
     "unknown": "{seat} without an answer from the LMS yet",
     "unresolved": "{seat} without an answer from the LMS yet",
     "LMS not reached": "{seat} not given back yet: the LMS cannot be reached",
-    "open": "{person} to be looked at again",
-    "failed": "{person} failed",
-    "parked": "{person} with a connection that does not work any more",
-    "throttled": "{person} waiting for the vendor's quota",
-    "taken": "{person} left to another process",
-    "skipped": "{person} skipped, as their vendor is down",
-    "exception": "{person} ended by an unforeseen error",
+    "open": "{count} of them to be looked at again",
+    "failed": "{count} of them failed",
+    "parked": "{count} of them with a connection that does not work any more",
+    "throttled": "{count} of them waiting for the vendor's quota",
+    "taken": "{count} of them left to another process",
+    "skipped": "{count} of them skipped, as their vendor is down",
+    "exception": "{count} of them ended by an unforeseen error",
 }
 _PLACES = {what: place for place, what in enumerate(_PHRASES)}
 _SAID_OTHERWISE = {"people", "idle", "changed"} | {
@@ -191,8 +191,9 @@ def _phrases(counts: Mapping[str, int]) -> Iterator[str]:
     """What happened besides changes: first to seats and events, then to people, then what has no phrase."""
     for what in sorted(counts, key=lambda name: (_PLACES.get(name, len(_PLACES)), name)):
         if counts[what] and what not in _SAID_OTHERWISE:
-            numbers = {noun: _number(counts[what], noun) for noun in ("person", "event", "seat")}
-            yield _PHRASES.get(what, f"{counts[what]} {what}").format(**numbers)
+            count = counts[what]
+            numbers = {noun: _number(count, noun) for noun in ("person", "event", "seat")}
+            yield _PHRASES.get(what, f"{count} {what}").format(count=count, **numbers)
 
 
 def _number(count: int, noun: str) -> str:

@@ -51,13 +51,13 @@ def test_what_did_not_succeed_is_told_apart() -> None:
     ana = turn("open", "create lms ok", "create lms refused", "update lms retried")
     assert sentence("push", 1, ana) == (
         "push: 1 person changed: 1 created, 1 not created (refused), 1 not updated at the first attempt; "
-        "1 person to be looked at again"
+        "1 of them to be looked at again"
     )
 
 
 def test_a_vanished_event_is_no_change_of_ours() -> None:
     said = sentence("audit", 3, turn("idle"), turn("open", "missing drift ok"))
-    assert said == "audit: 3 people; 1 event vanished; 1 person to be looked at again"
+    assert said == "audit: 3 people; 1 event vanished; 1 of them to be looked at again"
 
 
 @pytest.mark.parametrize(
@@ -83,10 +83,10 @@ def test_a_count_that_has_no_phrase_is_not_left_out() -> None:
 
 
 TROUBLE: Mapping[str, str] = {
-    "failed": "1 person failed",
-    "parked": "1 person with a connection that does not work any more",
-    "skipped": "1 person skipped, as their vendor is down",
-    "taken": "1 person left to another process",
+    "failed": "1 of them failed",
+    "parked": "1 of them with a connection that does not work any more",
+    "skipped": "1 of them skipped, as their vendor is down",
+    "taken": "1 of them left to another process",
 }
 
 

@@ -5,8 +5,9 @@ On PostgreSQL, MariaDB, MySQL and SQLite. Ids are text here, whatever they are t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -67,13 +68,14 @@ class _ReferenceReading(Reading):
         queries = self._queries
         days = grouped(self.connection.execute(queries.days(selection)))
         instructors = grouped(self.connection.execute(queries.instructors(selection)))
-        strange = _strange_seats(self.connection.execute(queries.kinds_of_seats(selection)))
+        strange = _strange_seats(self.connection.execute(queries.odd_seats(selection, _ROLES, _STATUSES)))
         for row in self.stream(queries.sessions(selection)):
             yield _session(row, days.get(row.id, ()), instructors.get(row.id, ()), strange.get(row.id))
 
     def seat_rows(self, since: datetime) -> Iterator[SeatRow]:
-        for id_, account, identity, active, *seat in self.stream(self._queries.seat_rows(since)):
-            own = None if seat[0] is None else _seat(*seat)
+        rows = self.stream(self._queries.seat_rows(since))
+        for id_, account, identity, active, session, ref, role, status in rows:
+            own = None if session is None else _seat(session, ref, role, status)
             yield SeatRow(id_, account or "", str(identity or id_), _flag(active, True), own)
 
     def people(self, ids: Sequence[str]) -> Iterator[Person]:
@@ -150,15 +152,20 @@ def _session(
     )
 
 
-def _seat(session: str, ref: str | None, role: object, status: object) -> Seat:
+def _seat(session: str, ref: str | None, role: Hashable, status: Hashable) -> Seat:
     """An unknown word makes the session refused, so that nothing is concluded from its seats."""
-    return session, ref or "", _ROLES.get(_word(role), Role.LEARNER), _STATUSES.get(_word(status))
+    return session, ref or "", *_kind_of_seat(role, status)
 
 
-def _strange_seats(kinds: Iterable[Sequence[Any]]) -> dict[str, str]:
+@lru_cache(maxsize=256)  # there are some twenty pairs of words, and a seat for everybody
+def _kind_of_seat(role: Hashable, status: Hashable) -> tuple[Role, SeatStatus | None]:
+    return _ROLES.get(_word(role), Role.LEARNER), _STATUSES.get(_word(status))
+
+
+def _strange_seats(odd: Iterable[Sequence[Any]]) -> dict[str, str]:
     """Sessions with a seat whose role or status is a word nobody knows, and which."""
     strange: dict[str, str] = {}
-    for session, role, status in kinds:
+    for session, role, status in odd:
         if _word(role) not in _ROLES:
             strange[session] = f"a seat has the unknown role {line(role, 60)!r}"
         elif _word(status) not in _STATUSES:
@@ -170,7 +177,8 @@ def _word(raw: object) -> str:
     return str(raw).strip().lower()
 
 
-def _flag(raw: object, unknown: bool) -> bool:
+@lru_cache(maxsize=256)
+def _flag(raw: Hashable, unknown: bool) -> bool:
     """Yes or no, however a database says it; ``unknown`` where it does not."""
     if raw is None:
         return unknown

@@ -6,7 +6,7 @@ other type is cast to text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -118,12 +118,18 @@ class ReferenceQueries:
             .where(self._of_meant(seats, selection))
         )
 
-    def kinds_of_seats(self, selection: Selection) -> sa.Select[Any]:
-        """Session, role, status: each combination once."""
+    def odd_seats(
+        self, selection: Selection, roles: Collection[str], statuses: Collection[str]
+    ) -> sa.Select[Any]:
+        """Session, role, status, of seats whose role or status is not written as one of these."""
         seats = self._seats
+        odd = [
+            sa.or_(seats[column].is_(None), seats.text(column).not_in(known))
+            for column, known in (("role", roles), ("status", statuses))
+        ]
         return (
             sa.select(seats.text("session_id"), seats["role"], seats["status"])
-            .where(self._of_meant(seats, selection))
+            .where(self._of_meant(seats, selection), sa.or_(*odd))
             .distinct()
         )
 

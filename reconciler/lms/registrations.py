@@ -13,6 +13,10 @@ Seat = tuple[str, str, Role, SeatStatus | None]
 
 _WEIGHT = {Standing.WANTED: 0, Standing.KEEP: 1, Standing.NONE: 2}
 _PLACEHOLDER = "\x1e"
+_STANDING: dict[SeatStatus | None, Standing] = {
+    None: Standing.KEEP,  # a word nobody knows concludes nothing; its session is refused as well
+    **{status: standing_of(status) for status in SeatStatus},
+}
 
 
 class Place(NamedTuple):
@@ -36,21 +40,21 @@ def merged(seats: Iterable[Seat]) -> Iterator[Place]:
     for seat in seats:
         by_session.setdefault(seat[0], []).append(seat)
     for session, own in by_session.items():
-        yield _place(session, own)
+        yield _place(session, own) if len(own) > 1 else _sole(*own[0])
+
+
+def _sole(session: str, ref: str, role: Role, status: SeatStatus | None) -> Place:
+    """The place of a single seat, which is nearly every one."""
+    return Place(session, role, _STANDING[status], ref or None, (ref,) if ref else ())
 
 
 def _place(session: str, seats: list[Seat]) -> Place:
-    standing = min((_standing(seat[3]) for seat in seats), key=_WEIGHT.__getitem__)
-    asking = [seat for seat in seats if _standing(seat[3]) is standing]
+    standing = min((_STANDING[seat[3]] for seat in seats), key=_WEIGHT.__getitem__)
+    asking = [seat for seat in seats if _STANDING[seat[3]] is standing]
     learning = [seat for seat in asking if seat[2] is Role.LEARNER]
     refs = tuple(sorted({seat[1] for seat in learning or asking}))
     seat = ",".join(refs) if all(refs) else None
     return Place(session, Role.LEARNER if learning else Role.INSTRUCTOR, standing, seat, refs if seat else ())
-
-
-def _standing(status: SeatStatus | None) -> Standing:
-    """A word nobody knows concludes nothing; its session is refused as well."""
-    return Standing.KEEP if status is None else standing_of(status)
 
 
 def registration(person: str, place: Place, session: Session) -> Registration:

@@ -34,11 +34,12 @@ class Suspects:
         """The people with events that have vanished and are not past, longest missed first; and those with
         an un-registration whose end was never written down, however long ago."""
         unresolved = event.c.state == State.UNREGISTERING.value
+        since = sa.func.coalesce(event.c.missing_since, sa.literal(EPOCH, event.c.missing_since.type))
         statement = (
             sa.select(event.c.person)
             .where(event.c.state.in_(_IN_QUESTION), sa.or_(event.c.ends > now, unresolved))
             .group_by(event.c.person)
-            .order_by(sa.func.min(sa.func.coalesce(event.c.missing_since, EPOCH)), event.c.person)
+            .order_by(sa.func.min(since), event.c.person)
             .limit(limit)
         )
         with self._database.reading() as connection:

@@ -72,8 +72,9 @@ class CommandChannel:
             try:
                 return self._talk(child, line)
             finally:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(child.pid, signal.SIGKILL)
+                if child.returncode is None:  # not waited for yet, so its number is still its own
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(child.pid, signal.SIGKILL)
 
     def _talk(self, child: subprocess.Popen[bytes], line: bytes) -> Reply:
         assert child.stdin is not None

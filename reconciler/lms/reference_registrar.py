@@ -26,7 +26,7 @@ from reconciler.lms.engine import as_text, columns_of
 from reconciler.lms.reading import Reading, Selection, whole_number
 from reconciler.lms.reference import ReferenceLms
 from reconciler.lms.registrations import Seat
-from reconciler.lms.verdicts import became, done, lost, on_seats, on_session, on_time
+from reconciler.lms.verdicts import became, done, lost, on_seats, on_session, on_time, others_booked
 from reconciler.lms.writing import before, carry_out, clock, instant_for, read_only
 from reconciler.model import SeatStatus, Session
 from reconciler.ports import RegistrarAnswer, Unregistration
@@ -110,7 +110,8 @@ class _SqlRegistrar(ABC):
         stands = on_session(request, self._session(connection, request))
         if stands is not None:
             return stands
-        if became(request, self._own(connection, request)) != done():
+        own = self._own(connection, request)
+        if became(request, own) != done() or others_booked(request, own):
             return lost(_NOT_FIT)
         return done()
 

@@ -5,7 +5,7 @@ The reasons are codes, the same ones that the script on a Moodle host and an ope
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from reconciler.lms.registrations import Seat
@@ -75,7 +75,7 @@ def _on_rules(session: Session, now: datetime) -> RegistrarAnswer | None:
     return None
 
 
-def on_seats(request: Unregistration, seats: Iterable[Seat]) -> RegistrarAnswer | None:
+def on_seats(request: Unregistration, seats: Collection[Seat]) -> RegistrarAnswer | None:
     """What stands against it among the person's seats in the session; ``None`` if nothing does.
 
     ``DONE`` if all those named are cancelled already: a seat's row cannot say by whom.
@@ -87,10 +87,19 @@ def on_seats(request: Unregistration, seats: Iterable[Seat]) -> RegistrarAnswer 
         return refused(NOT_A_LEARNER)
     statuses = {status for _session, _ref, _role, status in named}
     if statuses == {SeatStatus.BOOKED}:
-        return None
+        return lost(OTHER_SEAT) if others_booked(request, seats) else None
     if statuses == {SeatStatus.CANCELLED}:
         return done(ALREADY)
     return refused(ATTENDED) if statuses & _TAUGHT else lost(OTHER_SEAT)
+
+
+def others_booked(request: Unregistration, seats: Iterable[Seat]) -> bool:
+    """Whether the person has come by another seat in the session than those that were seen."""
+    return any(
+        session == request.session and ref not in request.seats
+        for session, ref, role, status in seats
+        if role is Role.LEARNER and status is SeatStatus.BOOKED
+    )
 
 
 def became(request: Unregistration, seats: Iterable[Seat]) -> RegistrarAnswer:

@@ -31,6 +31,19 @@ SESSION, LEARNER, SIGNUP, SEAT = 3, 22, 20, 30
 NEXT = 30
 """Who is first on that waiting list."""
 
+CHANGED = [
+    "mdl_config",
+    "mdl_course_modules",
+    "mdl_event",
+    "mdl_facetoface_sessions",
+    "mdl_facetoface_sessions_dates",
+    "mdl_facetoface_signups",
+    "mdl_facetoface_signups_status",
+    "mdl_logstore_standard_log",
+    "mdl_user",
+]
+"""The tables in which a test may change rows."""
+
 
 def php() -> str:
     """The interpreter; without it the test is skipped, or fails if the environment says ``CI=true``."""

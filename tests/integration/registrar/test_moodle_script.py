@@ -15,12 +15,11 @@ import pytest
 
 from reconciler.errors import LmsUnreadable
 from reconciler.ports import RegistrarAnswer, RegistrarOutcome, Unregistration
+from tests.support.moodle_cases import CASES, GIVEN_BACK, OF_SESSION, as_status
 from tests.support.moodle_site import LEARNER, NEXT, SEAT, SESSION, SIGNUP, MoodleSite
 
 DONE, REFUSED, LOST = RegistrarOutcome.DONE, RegistrarOutcome.REFUSED, RegistrarOutcome.LOST
 UNKNOWN, STILL_THERE = RegistrarOutcome.UNKNOWN, RegistrarOutcome.STILL_THERE
-
-GIVEN_BACK = [(70, 1, LEARNER), (10, 0, LEARNER)]
 
 
 def test_a_seat_is_given_back_as_the_plugins_own_page_does_it(moodle: MoodleSite) -> None:
@@ -78,64 +77,6 @@ def test_a_doubled_sign_up_is_given_back_whole_or_not_at_all(moodle: MoodleSite)
 
 
 # What is not as it was proven ---------------------------------------------------------------------
-
-STATUS = "UPDATE mdl_facetoface_signups_status SET statuscode = {} WHERE id = " + str(SEAT)
-ATTENDANCE = (
-    f"UPDATE mdl_facetoface_signups_status SET superceded = 1 WHERE id = {SEAT}",
-    "INSERT INTO mdl_facetoface_signups_status (id, signupid, statuscode, superceded, createdby, timecreated)"
-    " VALUES (9001, " + str(SIGNUP) + ", {}, 0, 2, 1)",
-)
-
-
-def _as_status(code: int) -> tuple[str, ...]:
-    return tuple(statement.format(code) for statement in ATTENDANCE)
-
-
-OF_SESSION = f"WHERE sessionid = {SESSION}"
-CASES: dict[str, tuple[tuple[str, ...], RegistrarOutcome, str]] = {
-    "attended": (_as_status(100), REFUSED, "attended"),
-    "partially attended": (_as_status(90), REFUSED, "attended"),
-    "no show": (_as_status(80), REFUSED, "attended"),
-    "attended, in the row that was seen": ((STATUS.format(100),), REFUSED, "attended"),
-    "waiting": (_as_status(60), LOST, "other-seat"),
-    "declined": (_as_status(30), LOST, "other-seat"),
-    "cancelled by staff": (_as_status(10), LOST, "other-seat"),
-    "booked anew": (_as_status(70), LOST, "other-seat"),
-    "not cancellable": (
-        (f"UPDATE mdl_facetoface_sessions SET allowcancellations = 0 WHERE id = {SESSION}",),
-        REFUSED,
-        "not-cancellable",
-    ),
-    "a day moved": (
-        (f"UPDATE mdl_facetoface_sessions_dates SET timefinish = timefinish + 60 {OF_SESSION}",),
-        LOST,
-        "other-days",
-    ),
-    "no date any more": (
-        (f"UPDATE mdl_facetoface_sessions SET datetimeknown = 0 WHERE id = {SESSION}",),
-        LOST,
-        "other-days",
-    ),
-    "un-enrolled": (
-        (
-            f"DELETE FROM mdl_facetoface_signups_status WHERE signupid = {SIGNUP}",
-            f"DELETE FROM mdl_facetoface_signups WHERE id = {SIGNUP}",
-        ),
-        LOST,
-        "other-seat",
-    ),
-    "session deleted": (
-        (f"DELETE FROM mdl_facetoface_sessions WHERE id = {SESSION}",),
-        LOST,
-        "session-gone",
-    ),
-    "activity being deleted": (
-        ("UPDATE mdl_course_modules SET deletioninprogress = 1",),
-        LOST,
-        "session-gone",
-    ),
-    "learner deleted": ((f"UPDATE mdl_user SET deleted = 1 WHERE id = {LEARNER}",), LOST, "other-seat"),
-}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -212,7 +153,7 @@ def test_staff_who_cancel_and_book_anew_meanwhile_are_waited_for(moodle: MoodleS
     request = moodle.asks()
     with ThreadPoolExecutor(1) as pool:
         with moodle.engine.begin() as staff:
-            for statement in _as_status(70):
+            for statement in as_status(70):
                 staff.exec_driver_sql(statement)
             ours = pool.submit(moodle.registrar().unregister, request)
             _until_it_waits(moodle)
@@ -318,13 +259,13 @@ def test_only_our_own_mark_resolves_as_done(moodle: MoodleSite) -> None:
         f"UPDATE mdl_facetoface_signups_status SET superceded = 1 WHERE signupid = {SIGNUP}",
         "INSERT INTO mdl_facetoface_signups_status"
         " (id, signupid, statuscode, superceded, createdby, timecreated)"
-        f" VALUES (9001, {SIGNUP}, 70, 0, 2, 1)",
+        f" VALUES (900001, {SIGNUP}, 70, 0, 2, 1)",
     )
     assert moodle.registrar().resolve(request).outcome is DONE  # booked anew since, but ours it was
 
 
 def test_a_seat_that_staff_cancelled_resolves_as_lost(moodle: MoodleSite) -> None:
-    moodle.write(*_as_status(10))
+    moodle.write(*as_status(10))
     assert moodle.registrar().resolve(moodle.asks()) == RegistrarAnswer(LOST, "other-seat")
 
 

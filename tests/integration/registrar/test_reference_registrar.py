@@ -38,6 +38,12 @@ def test_all_seats_of_a_doubled_registration_are_given_back_together(site: Site)
     assert set(site.statuses().values()) == {"cancelled"}
 
 
+def test_a_registration_that_has_got_another_seat_since_is_not_as_seen(site: Site) -> None:
+    second = site.lms.rows.book("ana", "course")
+    assert site.registrar.unregister(site.asks()) == RegistrarAnswer(LOST, "other-seat")
+    assert site.statuses() == {site.seat: "booked", second: "booked"}
+
+
 def test_all_seats_or_none_where_one_is_not_as_seen(site: Site) -> None:
     second = site.lms.rows.book("ana", "course", status="waiting")
     answer = site.registrar.unregister(site.asks(seats=(site.seat, second)))

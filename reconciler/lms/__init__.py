@@ -1,1 +1,1 @@
-"""Where training lives: one adapter a system. They only read, and share no code with whoever writes there."""
+"""Where training lives: one reading adapter a system, and beside it the ways by which a seat is given back."""

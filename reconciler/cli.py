@@ -182,9 +182,12 @@ def check_config(config: Path, online: bool) -> None:
     settings = load(config)
     if online:
         with open_house(settings) as house:
-            problems = house.lms.check()
+            problems = [f"lms: {problem}" for problem in house.lms.check()]
+            if house.loop.confirming is not None:
+                registrar = house.loop.confirming.registrar
+                problems += [f"lms.unregister: {problem}" for problem in registrar.check()]
         if problems:
-            raise ConfigurationError([f"lms: {problem}" for problem in problems])
+            raise ConfigurationError(problems)
     click.echo(f"{config}: all is well.")
 
 

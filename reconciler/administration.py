@@ -12,6 +12,7 @@ import click
 from reconciler import bootstrap
 from reconciler.commands import all_switches, foreseen, house_of, who
 from reconciler.errors import ConfigurationError
+from reconciler.ledger.audit import AuditLine
 from reconciler.ledger.database import open_database
 from reconciler.ledger.enrolment import Grant
 from reconciler.ledger.upgrade import upgrade
@@ -34,6 +35,11 @@ def connection() -> None:
 @click.group()
 def schema() -> None:
     """The databases: create, upgrade."""
+
+
+@click.group()
+def keys() -> None:
+    """The keys that the tokens are encrypted with: rotate."""
 
 
 def _sub(group: click.Group, name: str) -> Callable[[Callable[..., Any]], click.Command]:
@@ -148,6 +154,16 @@ def schema_upgrade(config: Path) -> None:
     finally:
         database.close()
     click.echo(f"State database: schema {before or 'none'} -> {after}")
+
+
+@_sub(keys, "rotate")
+def keys_rotate(config: Path) -> None:
+    """Encrypt every stored token under the newest key of tokens.key_files; the older ones can go then."""
+    with house_of(config) as house:
+        count = house.tokens.rotate()
+        line = AuditLine(house.world.clock(), who(), "command line", "keys rotated", detail=f"{count} tokens")
+        house.ledger.note(line)
+    click.echo(f"{count} tokens are encrypted anew. All are under the newest key; older key files can go.")
 
 
 @click.command()

@@ -18,6 +18,7 @@ from reconciler.diff.guards import DeleteGuard
 from reconciler.diff.plan import Policy
 from reconciler.dispatch.local import LocalDispatcher
 from reconciler.errors import ReconcilerError
+from reconciler.farewell import Farewell
 from reconciler.ledger.enrolment import Grant
 from reconciler.ledger.installation import Witness
 from reconciler.ledger.store import SqlLedger, open_ledger
@@ -28,11 +29,20 @@ from reconciler.loop import Confirming, Loop, lms_window
 from reconciler.metrics import Metrics
 from reconciler.model import Connection, Mode, Person
 from reconciler.owner import is_dead, this_process
-from reconciler.ports import CalendarProvider, Clock, ConnectFlow, Installation, LmsSource
+from reconciler.ports import (
+    CalendarProvider,
+    Clock,
+    ConnectFlow,
+    Installation,
+    Keeping,
+    LmsSource,
+)
 from reconciler.registrars import registrar_of
 from reconciler.settings import LmsAdapter, Settings, Visibility
 from reconciler.tokens.cipher import read_keys
+from reconciler.tokens.fingerprint import Fingerprints
 from reconciler.tokens.store import SqlTokens
+from reconciler.upkeep import Upkeep
 from reconciler.vendors import open_vendors
 from reconciler.world import AuditIntervals, World
 
@@ -46,9 +56,11 @@ class House:
     settings: Settings
     ledger: SqlLedger
     tokens: SqlTokens
+    fingerprints: Fingerprints
     lms: LmsSource
     providers: Mapping[str, CalendarProvider]
     flows: Mapping[str, ConnectFlow]
+    farewell: Farewell
     metrics: Metrics
     world: World
     loop: Loop
@@ -122,27 +134,43 @@ def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House
         confirming = _confirming(settings, lms.address)
         dispatcher = LocalDispatcher(settings.dispatch.local.threads)
         opened.callback(dispatcher.close)
+        clock = clock or now
+        farewell = Farewell(ledger, tokens, Silence(), clock, vendors.flows)
         world = World(
             lms=lms,
             ledger=ledger,
             providers=vendors.providers,
             policy=Policy(settings.installation.id, gives_back=confirming is not None),
-            clock=clock or now,
+            clock=clock,
             owner=this_process(),
             mode=settings.mode,
             unregister=settings.unregister.mode,
-            audits=AuditIntervals(
-                settings.intervals.audit.soon,
-                settings.intervals.audit.fortnight,
-                settings.intervals.audit.later,
-                settings.intervals.jitter,
-            ),
+            audits=_audits(settings),
             private=settings.visibility is Visibility.PRIVATE,
             metrics=metrics,
+            farewell=farewell,
         )
         guard = DeleteGuard(settings.deletes.max_vanished_share, settings.deletes.min_sessions)
-        loop = Loop(world, dispatcher, settings.accounts.switches, guard, confirming)
-        yield House(settings, ledger, tokens, lms, vendors.providers, vendors.flows, metrics, world, loop)
+        fingerprints = Fingerprints([secret.path for secret in settings.tokens.key_files])
+        upkeep = Upkeep(fingerprints.of, Keeping(**dict(settings.state.retention)))
+        yield House(
+            settings=settings,
+            ledger=ledger,
+            tokens=tokens,
+            fingerprints=fingerprints,
+            lms=lms,
+            providers=vendors.providers,
+            flows=vendors.flows,
+            farewell=farewell,
+            metrics=metrics,
+            world=world,
+            loop=Loop(world, dispatcher, settings.accounts.switches, guard, confirming, upkeep),
+        )
+
+
+def _audits(settings: Settings) -> AuditIntervals:
+    given = settings.intervals
+    return AuditIntervals(given.audit.soon, given.audit.fortnight, given.audit.later, given.jitter)
 
 
 def now() -> datetime:

@@ -11,7 +11,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from reconciler import administration, bootstrap, rails
+from reconciler import administration, bootstrap, privacy, rails
 from reconciler.bootstrap import open_house
 from reconciler.commands import (
     CHANGES,
@@ -42,6 +42,7 @@ from reconciler.status import as_text as status_text
 from reconciler.status import status_of
 
 DEFAULT_CONFIG = Path("/etc/reconciler/reconciler.yaml")
+DAILY = timedelta(days=1)
 _RENDER = {"text": as_text, "json": as_json, "markdown": as_markdown}
 
 
@@ -74,7 +75,9 @@ for _command in (
     administration.account,
     administration.connection,
     administration.schema,
+    administration.keys,
     administration.new_key,
+    *privacy.VERBS,
     *rails.VERBS,
 ):
     main.add_command(_command)
@@ -107,10 +110,12 @@ def _daemon(house: bootstrap.House, settings: Settings) -> Daemon:
     house.metrics.interval("audit", push.total_seconds())
     confirm = settings.intervals.confirm
     house.metrics.interval("confirm", confirm.total_seconds())
+    house.metrics.interval("upkeep", DAILY.total_seconds())
     ticks = {
         "push": Tick("push", push, house.loop.push),
         "audit": Tick("audit", push, house.loop.audit),
         "confirm": Tick("confirm", confirm, house.loop.confirm),
+        "upkeep": Tick("upkeep", DAILY, house.loop.upkeep, first=confirm),
     }
     return Daemon(ticks, settings.intervals.jitter)
 

@@ -113,7 +113,7 @@ def _person_plan(view: View) -> PersonPlan:
 def one_of_each(house: House, progress: Callable[[int], None] | None = None) -> list[Run]:
     """One cycle of each kind; ``progress`` is told how many people more are done."""
     loop = replace(house.loop, progress=progress)
-    return [loop.push(), loop.audit(), loop.confirm()]
+    return [loop.push(), loop.audit(), loop.confirm(), loop.upkeep()]
 
 
 def explained(house: House, person: str, session: str | None) -> str:

@@ -24,9 +24,9 @@ class Farewell:
     clock: Clock
     flows: Mapping[str, ConnectFlow] = field(default_factory=dict)
 
-    def end(self, connection: Connection, who: str, origin: str, why: str) -> bool:
+    def end(self, connection: Connection, who: str, origin: str, why: str, *, tell: bool = True) -> bool:
         """Disconnect, if the connection still stands as it was read; whether its grant is ended at the
-        vendor too. Raises ``ReconcilerError`` if it does not stand any more.
+        vendor too. Raises ``ReconcilerError`` if it does not stand any more. ``tell`` the person.
 
         The vendor comes last: a grant that lives on with nobody knowing its token harms less than a
         connection without grant.
@@ -34,7 +34,8 @@ class Farewell:
         credentials = self._credentials(connection)
         self.ledger.disconnect(connection.person, who, origin, self.clock(), only=connection)
         revoked = self._revoke(connection, credentials)
-        self.notices.tell(Notice(NoticeKind.DISCONNECTED, connection.person, connection.account, "", why))
+        if tell:
+            self.notices.tell(Notice(NoticeKind.DISCONNECTED, connection.person, connection.account, "", why))
         return revoked
 
     def _credentials(self, connection: Connection) -> Mapping[str, str] | None:

@@ -19,6 +19,7 @@ class Cycle(StrEnum):
     PUSH = "push"
     AUDIT = "audit"
     CONFIRM = "confirm"
+    UPKEEP = "upkeep"
 
 
 class Result(StrEnum):
@@ -136,5 +137,19 @@ class Guard(StrEnum):
     """The rails that hold changes back."""
 
     VANISHED_SESSIONS = "vanished-sessions"
+    VANISHED_PEOPLE = "vanished-people"
     FLEET = "fleet"
     PAUSE = "pause"  # an operator's
+
+
+class Purged(StrEnum):
+    """What is deleted once it has been kept long enough."""
+
+    PAST_DAYS = "past-days"  # all but their ids
+    IDS = "ids"
+    EVIDENCE = "evidence"
+    AUDIT_LOG = "audit-log"
+    HISTORY = "history"
+    DISCONNECTED = "disconnected"
+    USED = "used"
+    PEOPLE = "people"  # gone from the LMS, and forgotten

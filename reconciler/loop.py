@@ -23,6 +23,7 @@ from reconciler.model import AccountSwitches, ConnectionState, Mode, PersonState
 from reconciler.ports import Dispatcher, Due, FleetLimit, Glance, Hold, Notices, Registrar, Run, Scan
 from reconciler.tally import Pending, Tally
 from reconciler.turn import reconcile
+from reconciler.upkeep import Upkeep
 from reconciler.world import Order, World, in_force, mode_of
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class Loop:
     first_switches: Callable[[str], AccountSwitches]
     guard: DeleteGuard = field(default_factory=DeleteGuard)
     confirming: Confirming | None = None
+    upkeeping: Upkeep | None = None
     progress: Callable[[int], None] | None = None
     pending: Pending = field(default_factory=Pending)
 
@@ -74,6 +76,10 @@ class Loop:
     def confirm(self) -> Run:
         """Hear the events that have vanished, and give back the seats whose proof is complete."""
         return self._cycle("confirm", self._confirm)
+
+    def upkeep(self) -> Run:
+        """Once a day: what idles, who is gone, what is past its time. Raises nothing but the unforeseen."""
+        return self._cycle("upkeep", self._upkeep)
 
     def _cycle(self, name: str, work: Callable[[datetime, Tally], None]) -> Run:
         started, tally = self.world.clock(), Tally()
@@ -98,7 +104,7 @@ class Loop:
         metrics.events(ledger.counts())
         metrics.connections(ledger.connection_counts())
         holds = [hold for hold in ledger.holds() if not hold.released]
-        for guard in (Guard.VANISHED_SESSIONS, Guard.FLEET):
+        for guard in (Guard.VANISHED_SESSIONS, Guard.VANISHED_PEOPLE, Guard.FLEET):
             metrics.guard_holds(guard, sum(hold.count for hold in holds if hold.guard == guard))
         for provider in self.world.providers:
             metrics.oldest_pending(provider, self.pending.oldest(provider, now))
@@ -164,6 +170,11 @@ class Loop:
 
         self.dispatcher.run(batches([Due(person) for person in people]), hear)
         tally.record(self.world.metrics, looked=False)
+
+    def _upkeep(self, now: datetime, tally: Tally) -> None:
+        if self.upkeeping is not None and self.world.mode is not Mode.OBSERVE:
+            self.upkeeping.run(self.world, self.dispatcher, lms_window(now), now, tally)
+            tally.record(self.world.metrics, looked=False)
 
     def _fleet_held(self, limit: FleetLimit, now: datetime) -> bool:
         """Whether too many seats have vanished at this vendor; recorded as a hold that an operator ends."""

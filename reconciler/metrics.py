@@ -43,6 +43,7 @@ from reconciler.labels import (
     Operation,
     Outcome,
     Provider,
+    Purged,
     Result,
     Scope,
     Window,
@@ -162,6 +163,7 @@ class Metrics:
         )
         self._held = self._gauge("guard_held", "What a guard holds back at present.", guard=Guard)
         self._triggered = self._counter("guard_triggered", "How often a guard began to hold.", guard=Guard)
+        self._purged = self._counter("purged", "What was kept long enough, and deleted.", what=Purged)
 
     def drift(self, provider: str, counts: Mapping[str, int]) -> None:
         """What the last look at a provider's calendars found; kinds that are not counted become 0."""
@@ -199,6 +201,10 @@ class Metrics:
     def guard_triggered(self, guard: str) -> None:
         """A guard has begun to hold something."""
         self._triggered(guard).inc()
+
+    def purged(self, what: str, count: int) -> None:
+        """So many rows were deleted because they had been kept long enough."""
+        self._purged(what).inc(count)
 
     # Vendors --------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -191,6 +191,10 @@ class CalendarProvider(Protocol):
 
     def open(self, connection: Connection) -> Calendar:
         """The calendars of this connection. Talks to the vendor only when it must refresh a token."""
+
+    def keep_alive(self, connection: Connection) -> None:
+        """Use the grant of somebody for whom there is nothing to do, so that it does not die of disuse.
+        Raises ``ReauthorizationNeeded`` if it is dead, ``CalendarTrouble`` if nobody can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,6 +382,19 @@ class Run:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How long what is past is kept. Of a past day, its ids longer: a vendor remembers them too."""
+
+    past_days: timedelta = timedelta(days=90)
+    ids: timedelta = timedelta(days=400)
+    evidence: timedelta = timedelta(days=400)
+    audit_log: timedelta = timedelta(days=400)
+    history: timedelta = timedelta(days=400)
+    disconnected: timedelta = timedelta(days=30)
+    used: timedelta = timedelta(days=1)
+
+
 class Ledger(Protocol):
     """Our state database. Raises :class:`~reconciler.errors.StateUnreadable` when it cannot be used and
     :class:`~reconciler.errors.LeaseLost` from every write for a person whose lease is no longer ours."""
@@ -486,6 +503,28 @@ class Ledger(Protocol):
 
     def evidence(self, person: str, session: str | None = None) -> Sequence[Evidence]:
         """What proved this person's un-registrations, oldest first."""
+
+    # upkeep
+    def idle(self, before: datetime, limit: int) -> Sequence[Connection]:
+        """Connections in use whose vendor was last asked for anything before then, longest idle first."""
+
+    def refreshed(self, connection: Connection, now: datetime) -> None:
+        """The connection's grant was used at ``now``."""
+
+    def unoccupied(self, now: datetime) -> Sequence[Connection]:
+        """Connections of people who have no event of ours still to come, ordered by person."""
+
+    def gone(self, people: Collection[str], now: datetime) -> Mapping[str, datetime]:
+        """Record that these people, and no others, are gone from the LMS now; since when each is."""
+
+    def forget(
+        self, person: str, fingerprint: str, who: str, origin: str, now: datetime
+    ) -> Mapping[str, int]:
+        """Delete all that is stored about a person whose connection has ended, but for a keyed hash in the
+        audit log; how many rows, by table."""
+
+    def purge(self, keeping: Keeping, now: datetime) -> Mapping[str, int]:
+        """Delete what was kept long enough; how many rows, by kind."""
 
     # for people
     def history(self, person: str, session: str | None) -> Sequence[Occurrence]:

@@ -16,7 +16,7 @@ from reconciler.ports import Hold
 from reconciler.world import EVERYBODY
 
 ORIGIN = "command line"
-_GUARDS = [Guard.VANISHED_SESSIONS.value, Guard.FLEET.value]
+_GUARDS = [Guard.VANISHED_SESSIONS.value, Guard.VANISHED_PEOPLE.value, Guard.FLEET.value]
 
 
 @click.command()
@@ -80,7 +80,7 @@ def _show(seats: list[LedgerEntry], holds: list[Hold]) -> None:
 
 def _let_go(house: House, seats: list[LedgerEntry], holds: list[Hold], given: Answer) -> None:
     now = house.world.clock()
-    vanished = (Guard.VANISHED_SESSIONS,)
+    vanished = (Guard.VANISHED_SESSIONS, Guard.VANISHED_PEOPLE)
     if given is Answer.KEEP and any(hold.guard in vanished for hold in holds):
         raise ReconcilerError(
             "what vanished from the LMS cannot be put back from here",

@@ -50,6 +50,10 @@ _PHRASES = {
     "taken": "{count} of them left to another process",
     "skipped": "{count} of them skipped, as their vendor is down",
     "exception": "{count} of them ended by an unforeseen error",
+    "refreshed": "idle grant of {person} used, to keep it alive",
+    "gone": "{person} gone from the LMS",
+    "forgotten": "{person} forgotten",
+    "purged": "{row} past their time deleted",
 }
 _PLACES = {what: place for place, what in enumerate(_PHRASES)}
 _SAID_OTHERWISE = {"people", "idle", "changed"} | {
@@ -76,6 +80,11 @@ class Tally:
         with self._lock:
             for report in reports:
                 self._count(report)
+
+    def count(self, outcome: str) -> None:
+        """Count one person's outcome."""
+        with self._lock:
+            self.counts[outcome] += 1
 
     def _count(self, report: TurnReport) -> None:
         self.counts[report.outcome] += 1
@@ -167,6 +176,8 @@ def told(cycle: str, counts: Mapping[str, int], touched: int) -> str:
     """The sentence for one cycle. ``counts`` are those of its tally; ``people`` among them is how many were
     compared, and ``touched`` for how many of them something was done."""
     people = counts.get("people", 0)
+    if cycle == "upkeep":
+        return "; ".join(_phrases(counts)) or "nothing idle, nothing past its time"
     if not people:
         return _NOBODY.get(cycle, "nobody concerned")
     made = ", ".join(_made(counts))
@@ -192,7 +203,7 @@ def _phrases(counts: Mapping[str, int]) -> Iterator[str]:
     for what in sorted(counts, key=lambda name: (_PLACES.get(name, len(_PLACES)), name)):
         if counts[what] and what not in _SAID_OTHERWISE:
             count = counts[what]
-            numbers = {noun: _number(count, noun) for noun in ("person", "event", "seat")}
+            numbers = {noun: _number(count, noun) for noun in ("person", "event", "seat", "row")}
             yield _PHRASES.get(what, f"{count} {what}").format(count=count, **numbers)
 
 

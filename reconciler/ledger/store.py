@@ -5,20 +5,35 @@ from __future__ import annotations
 
 from reconciler.ledger.connections import Connections
 from reconciler.ledger.database import Database, open_database
+from reconciler.ledger.dossier import Dossier
 from reconciler.ledger.enrolment import Enrolment
+from reconciler.ledger.idleness import Idleness
 from reconciler.ledger.installation import InstallationRecord
 from reconciler.ledger.journal import Journal
 from reconciler.ledger.leases import Leases
 from reconciler.ledger.once import Once
 from reconciler.ledger.people import People
 from reconciler.ledger.rails import Rails
+from reconciler.ledger.retention import Retention
 from reconciler.ledger.suspects import Suspects
 from reconciler.ledger.turns import Turns
 from reconciler.ledger.upgrade import check_schema
 
 
 class SqlLedger(
-    People, Leases, Turns, Connections, Enrolment, Rails, Suspects, Journal, Once, InstallationRecord
+    People,
+    Leases,
+    Turns,
+    Connections,
+    Enrolment,
+    Rails,
+    Suspects,
+    Journal,
+    Once,
+    Idleness,
+    Retention,
+    Dossier,
+    InstallationRecord,
 ):
     """The ledger on SQLite or PostgreSQL. Used by any number of threads and processes at once.
 

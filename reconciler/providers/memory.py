@@ -48,6 +48,9 @@ class MemoryProvider:
         mailbox = self.mailboxes.setdefault(connection.subject, MemoryMailbox(connection.calendar_id))
         return MemoryCalendar(self, mailbox)
 
+    def keep_alive(self, connection: Connection) -> None:
+        """Nothing dies here."""
+
 
 class MemoryCalendar:
     """The port, over one mailbox."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
@@ -184,6 +185,25 @@ class Lms(Section):
         return _with_password(url.render_as_string(), given.password_file or self.password_file)
 
 
+class Retention(Section):
+    """How long what is past is kept; purged once a day."""
+
+    past_days: Duration = key("What we wrote for a day of training, after that day.", default="90d")
+    ids: Duration = key("Its ids, which the vendors never let be used again.", default="400d")
+    evidence: Duration = key("What proved that a seat was given back by its owner.", default="400d")
+    audit_log: Duration = key("Who changed what about whom.", default="400d")
+    history: Duration = key("What was done for a person, and why.", default="400d")
+    disconnected: Duration = key("What belongs to a connection, after it was ended.", default="30d")
+    used: Duration = key("Marks of links and launches that were used up, after they expired.", default="1d")
+
+    @field_validator("ids")
+    @classmethod
+    def _not_shorter(cls, ids: timedelta, info: ValidationInfo) -> timedelta:
+        if ids < info.data.get("past_days", ids):
+            raise refused("must not be shorter than past_days")
+        return ids
+
+
 class State(Section):
     """Our own database."""
 
@@ -205,6 +225,7 @@ class State(Section):
         default="/var/lib/reconciler/witness",
         reload=False,
     )
+    retention: Retention = section("How long what is past is kept; purged once a day.", Retention)
 
     @field_validator("url")
     @classmethod

@@ -52,6 +52,8 @@ def everything_told() -> Metrics:
     for guard in labels.Guard:
         metrics.guard_holds(guard, 1)
         metrics.guard_triggered(guard)
+    for what in labels.Purged:
+        metrics.purged(what, 1)
     for vendor in vendors:
         metrics.drift(vendor, dict.fromkeys(labels.Drift, 1))
         metrics.desired(vendor, 1)
@@ -103,6 +105,7 @@ def test_every_value_of_a_label_is_of_an_enum() -> None:
         "scope": set(labels.Scope),
         "window": set(labels.Window),
         "guard": set(labels.Guard),
+        "what": set(labels.Purged),
     }
     for family in ours(everything_told()):
         for sample in family.samples:

@@ -167,6 +167,10 @@ class Client:
         other._tokens = _Held(token)
         return other
 
+    def authorize(self, connection: Connection) -> None:
+        """Have an access token at hand, whatever for; errors of the tokens."""
+        self._tokens.get(connection)
+
     def read(
         self, connection: Connection, operation: str, about: About, request: HttpRequest
     ) -> dict[str, Any]:

@@ -35,6 +35,10 @@ class GoogleProvider:
         """The calendars of this connection; talks to nobody."""
         return GoogleCalendar(self._client, connection, self._installation)
 
+    def keep_alive(self, connection: Connection) -> None:
+        """A refresh token that is not used for six months dies."""
+        self._client.authorize(connection)
+
 
 class GoogleCalendar:
     """One person's Google calendars. No request ever names guests of ours or sends a notification."""

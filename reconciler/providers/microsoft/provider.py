@@ -49,6 +49,10 @@ class MicrosoftProvider:
         """The calendars of this connection; talks to nobody yet."""
         return MicrosoftCalendar(Mailbox(self._graph, connection), connection.calendar_id, self._installation)
 
+    def keep_alive(self, connection: Connection) -> None:
+        """A refresh token that is not used for 90 days dies; each use gives a new one."""
+        self._graph.tokens.get(connection)
+
 
 class MicrosoftCalendar:
     """One person's calendars. ``calendar_id`` is their default one."""

@@ -49,6 +49,7 @@ from tests.support.google import impatient
 from tests.support.microsoft_bed import certificates
 from tests.support.vendors import WRITES, Google, Microsoft, Seen, Vendor
 
+ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 MONDAY = When(datetime(2026, 12, 7, 9), datetime(2026, 12, 7, 17))
@@ -160,7 +161,7 @@ class HouseBed:
         """The program as its user starts it, under way."""
         command = [sys.executable, "-m", "reconciler", "--config", str(self.config), *arguments]
         output = subprocess.PIPE
-        return subprocess.Popen(command, stdout=output, stderr=output, text=True, cwd=self.folder)
+        return subprocess.Popen(command, stdout=output, stderr=output, text=True, cwd=ROOT)
 
     def at(self) -> tuple[str, str]:
         """``--now`` with the present instant."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from reconciler.bootstrap import House
-from reconciler.commands import foreseen, house_of, who
+from reconciler.commands import foreseen, house_of, now_option, who
 from reconciler.diff.confirm import WHY_HELD
 from reconciler.errors import ReconcilerError
 from reconciler.labels import Guard
@@ -26,10 +27,12 @@ _GUARDS = [Guard.VANISHED_SESSIONS.value, Guard.VANISHED_PEOPLE.value, Guard.FLE
 @click.option("--subject", help="Only of this account (vanished-sessions) or vendor (fleet).")
 @click.option("--restore", is_flag=True, help="Put the events back instead.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@now_option
 @click.pass_obj
 @foreseen
 def release(
     config: Path,
+    at: datetime | None,
     person: str | None,
     session: str | None,
     guard: str | None,
@@ -43,7 +46,7 @@ def release(
     """
     if (person is None) == (guard is None):
         raise click.UsageError("name either a PERSON or a --guard")
-    with house_of(config) as house:
+    with house_of(config, at) as house:
         seats = [row for row in house.ledger.held() if _meant(row, person, session, guard, subject)]
         holds = [one for one in house.ledger.holds() if _holds(one, guard, subject)]
         if not seats and not holds:
@@ -97,11 +100,12 @@ def _let_go(house: House, seats: list[LedgerEntry], holds: list[Hold], given: An
 @click.argument("person")
 @click.argument("session")
 @click.argument("given", type=click.Choice(["keep", "give-back"]))
+@now_option
 @click.pass_obj
 @foreseen
-def answer(config: Path, person: str, session: str, given: str) -> None:
+def answer(config: Path, at: datetime | None, person: str, session: str, given: str) -> None:
     """Answer for PERSON what is to become of the seat in SESSION: what the buttons in the mails do."""
-    with house_of(config) as house:
+    with house_of(config, at) as house:
         chosen = Answer.KEEP if given == "keep" else Answer.GIVE_BACK
         days = house.ledger.answer(person, session, chosen, who(), ORIGIN, house.world.clock())
     click.echo(f"Noted for {days} {'day' if days == 1 else 'days'}: {given}.")

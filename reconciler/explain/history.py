@@ -41,8 +41,8 @@ _SAID = {
     "seat given back": "proven again; the LMS has cancelled the seat",
 }
 _ANSWERS = {
-    f"answered {Answer.KEEP}": "answered: the seat is kept",
-    f"answered {Answer.GIVE_BACK}": "answered: the seat is given back",
+    f"answered {Answer.KEEP}": "answered: keep the seat",
+    f"answered {Answer.GIVE_BACK}": "answered: give the seat back, once it is proven",
 }
 _UPDATED = re.compile(r"(?P<adopted>adopted, )?(?P<what>.*?) (?:put right|updated \((?P<cause>[a-z-]+)\))")
 

@@ -157,7 +157,7 @@ def test_when_only_some_days_vanish_it_tells_who_is_asked_and_what_was_answered(
     holds_lines(
         told(ana, session=SAFETY),
         "first day: held, waiting for an answer: only some",
-        "answered: the seat is kept (ana, mail)",
+        "answered: keep the seat (ana, mail)",
         "first day: to be put back: its owner keeps the seat",
     )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import date, timedelta
 from signal import SIGKILL
 
@@ -15,86 +13,16 @@ from reconciler.demo.cast import (
     VIENNA,
     WELDING,
     Course,
-    monday_after,
     schedule,
     when,
 )
+from reconciler.demo.play import NAMES, Play, Scene, connected
+from reconciler.demo.seats import deleting_does_not_give_back, deleting_gives_back, the_outage
 from reconciler.demo.stage import Stage
-from reconciler.demo.telling import Teller
-from reconciler.demo.vendors import Seen
 from reconciler.model import State
-from reconciler.simulators.lms import When
 
-NAMES = {player.id: player.name for player in PLAYERS}
 ANAS_NOTE = "Ana's own note: bring the blue folder"
 BENS_NOTE = "Ben's own note: ask Ivy about the exam"
-
-
-@dataclass
-class Play:
-    """One telling of the story. ``seen`` is what was in the calendars when they were last drawn."""
-
-    stage: Stage
-    teller: Teller
-    seen: list[Seen] = field(default_factory=list)
-
-    @property
-    def monday(self) -> date:
-        """The Monday of the story's week."""
-        return self._monday
-
-    def __post_init__(self) -> None:
-        self._monday = monday_after(self.stage.clock())
-
-    def once(self) -> None:
-        """``reconciler once``, told."""
-        self.teller.command("reconciler once")
-        runs = self.stage.once()
-        self.teller.output("\n".join(run.sentence for run in runs))
-        if any(run.result != "success" for run in runs):
-            self.teller.check(False, "every cycle ends in success")
-
-    def plan(self) -> int:
-        """``reconciler plan``, told; how many changes it announces."""
-        self.teller.command("reconciler plan")
-        text, changes = self.stage.plan()
-        self.teller.output(text)
-        return changes
-
-    def draw(self) -> None:
-        """The calendars that differ from when they were last drawn."""
-        after = self.stage.seen()
-        self.teller.week(self.monday, self.seen, after)
-        self.seen = after
-
-    def check_all(self) -> None:
-        """The calendars hold what the LMS says, and nothing else."""
-        seats = [seat for seat in self.stage.lms.timetable() if _connected(seat.person)]
-        wanted = sorted((seat.person, seat.title, seat.location, *_shown(seat.when)) for seat in seats)
-        present = sorted(
-            (one.person, one.title, one.location, one.starts, one.ends, one.zone, one.all_day)
-            for one in self.stage.seen()
-        )
-        sentence = f"the calendars hold exactly the {len(wanted)} days the LMS has booked, each once"
-        self.teller.check(wanted == present, sentence)
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A part of the story. ``pictured``: it is in the picture of the front page."""
-
-    title: str
-    play: Callable[[Play], None]
-    pictured: bool = False
-
-
-def _shown(day: When) -> When:
-    """A day as a calendar shows it: all days have a date, and no zone."""
-    return day._replace(time_zone="") if day.all_day else day
-
-
-def _connected(person: str) -> bool:
-    return any(player.id == person and player.vendor for player in PLAYERS)
 
 
 # The scenes ---------------------------------------------------------------------------------------
@@ -143,7 +71,7 @@ def the_plan(play: Play) -> None:
     """Shown before it is done."""
     play.teller.say("Before anything is written, one may look at what would be. Nothing is touched by this:")
     announced = play.plan()
-    wanted = sum(1 for seat in play.stage.lms.timetable() if _connected(seat.person))
+    wanted = sum(1 for seat in play.stage.lms.timetable() if connected(seat.person))
     play.teller.check(announced == wanted, f"one event for each of the {wanted} days of people connected")
     play.teller.check(not play.stage.seen(), "the calendars are still empty")
 
@@ -300,5 +228,8 @@ SCENES = (
     Scene("The LMS changes, the calendars follow", the_lms_changes, pictured=True),
     Scene("What people do with their events", the_owners_hand),
     Scene("Killed in the middle", the_crash),
+    Scene("Deleting the event gives the seat back, after a time of grace", deleting_gives_back),
+    Scene("Deletions that give no seat back", deleting_does_not_give_back),
+    Scene("An outage looks as if everybody had deleted everything", the_outage),
     Scene("Nothing to do costs nothing", nothing_to_do),
 )

@@ -32,6 +32,7 @@ from reconciler.simulators.certificates import make_certificates
 from reconciler.simulators.google import CLIENT
 from reconciler.simulators.lms import SmallLms
 from reconciler.simulators.microsoft_directory import DEFAULT_CLIENT_ID, DEFAULT_SECRET
+from reconciler.simulators.wire import Fault
 from reconciler.status import as_text as status_text
 from reconciler.status import status_of
 from reconciler.tokens.cipher import generate_key
@@ -141,6 +142,14 @@ class Stage:
             found = status_of(house.ledger, self.clock())
         return status_text(found), found.healthy
 
+    def command(self, *words: str) -> tuple[str, int]:
+        """Any other command as a process of its own: what it prints, and its exit code."""
+        line = [sys.executable, "-m", "reconciler", "-c", str(self.config), *words]
+        ended = subprocess.run(  # noqa: S603 - this very program
+            [*line, "--now", self.clock().isoformat()], capture_output=True, text=True, check=False
+        )
+        return ended.stdout + ended.stderr, ended.returncode
+
     def killed_in(self, vendor: Interrupted) -> int:
         """``reconciler once`` as a process of its own, killed between the creation of an event at this
         vendor and its answer; the exit code."""
@@ -195,6 +204,34 @@ class Stage:
         """All that Microsoft has of it."""
         events = self.microsoft.owner(self.address(seen.person)).look()
         return next(event for event in events if event["id"] == seen.id)
+
+    def delete(self, seen: Seen) -> None:
+        """Its owner deletes it: into the bin."""
+        if self._is_google(seen):
+            self.google.owner.delete(self.address(seen.person), seen.id)
+        else:
+            self.microsoft.owner(self.address(seen.person)).delete(seen.id)
+
+    def take_back(self, seen: Seen) -> None:
+        """Its owner takes it out of the bin again."""
+        if self._is_google(seen):
+            self.google.owner.restore(self.address(seen.person), seen.id)
+        else:
+            self.microsoft.owner(self.address(seen.person)).restore(seen.id)
+
+    def _is_google(self, seen: Seen) -> bool:
+        return any(player.id == seen.person and player.vendor == "google" for player in PLAYERS)
+
+    @contextmanager
+    def hidden_at_google(self) -> Iterator[None]:
+        """While Google answers each listing with an empty one, and that any event asked for is gone."""
+        listing = Fault("empty_list", "list", times=-1)
+        gone = (Fault("status", name, times=-1, status=410) for name in ("get", "create", "update", "delete"))
+        self.google.faults.add(listing, *gone)
+        try:
+            yield
+        finally:
+            self.google.faults.clear()
 
     def address(self, person: str) -> str:
         """Somebody's address at their vendor."""

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from reconciler.demo.scenes import SCENES, Play, Scene
+from reconciler.demo.play import Play, Scene
+from reconciler.demo.scenes import SCENES
 from reconciler.demo.stage import set_up
 from reconciler.demo.telling import Teller
 from reconciler.errors import ReconcilerError

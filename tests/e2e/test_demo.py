@@ -9,22 +9,35 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from reconciler.demo import scenes
-from reconciler.demo.scenes import SCENES, Play, Scene
+from reconciler.confirm import Confirmation
+from reconciler.demo import scenes, seats
+from reconciler.demo.cast import WELDING, schedule
+from reconciler.demo.play import Play, Scene
+from reconciler.demo.scenes import SCENES
 from reconciler.demo.stage import SETTINGS, Stage
 from reconciler.demo.story import tell
 from reconciler.demo.vendors import Interrupted
+from reconciler.diff.confirm import ConfirmPolicy
+from reconciler.ports import FleetLimit
 from reconciler.simulators.wire import Call
 
 ROOT = Path(__file__).parents[2]
 NOW = "2026-11-23T09:00:00Z"
 FILL = (Scene("the LMS", scenes.the_lms), Scene("the calendars", scenes.the_calendars_fill))
+
+
+def one_more_session(play: Play) -> None:
+    schedule(play.stage.lms, WELDING, play.monday)
+    play.once()
+
+
+WELDED = (*FILL, Scene("welding", one_more_session))
 
 
 def demo(folder: Path, *options: str, **environment: str) -> subprocess.Popen[str]:
@@ -63,6 +76,8 @@ def test_every_scene_is_told_and_everything_in_it_is_so(told: str) -> None:
 def test_it_shows_the_commands_an_operator_would_type(told: str) -> None:
     typed = {line.removeprefix("$ ") for line in told.splitlines() if line.startswith("$ ")}
     assert {"reconciler plan", "reconciler once", "reconciler status"} <= typed
+    assert {"reconciler explain chloe 105", "reconciler answer ben 101 keep"} <= typed
+    assert "reconciler release --guard fleet --yes" in typed
 
 
 def test_it_stays_within_80_columns_and_sends_no_colours_into_a_pipe(told: str) -> None:
@@ -152,3 +167,29 @@ def test_it_notices_that_nobody_was_killed(monkeypatch: pytest.MonkeyPatch) -> N
 def test_it_notices_calls_that_were_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Stage, "forget_requests", lambda self: None)
     assert any("no vendor was called" in line for line in notices(*FILL, Scene("idle", scenes.nothing_to_do)))
+
+
+def test_it_notices_a_seat_given_back_without_a_time_of_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ConfirmPolicy, "grace_for", lambda self, starts, now: timedelta(0))
+    found = list(notices(*WELDED, Scene("deleted", seats.deleting_gives_back)))
+    assert any("both seats are still booked" in line for line in found)
+    assert any("Ben has kept his seat" in line for line in found)
+
+
+def test_it_notices_a_seat_that_is_never_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    later = timedelta(days=1)
+    monkeypatch.setattr(ConfirmPolicy, "grace_for", lambda self, starts, now: later)
+    found = list(notices(*WELDED, Scene("deleted", seats.deleting_gives_back)))
+    assert any("Chloé's seat is cancelled" in line for line in found)
+
+
+def test_it_notices_an_event_that_is_not_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Confirmation, "_put_back", lambda *given: "put back")
+    found = list(notices(*FILL, Scene("not given back", seats.deleting_does_not_give_back)))
+    assert any("Dev's event is in his calendar again" in line for line in found)
+
+
+def test_it_notices_that_an_outage_takes_seats(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FleetLimit, "exceeded_by", lambda self, fleet: False)
+    found = list(notices(*FILL, Scene("outage", seats.the_outage)))
+    assert any("still nobody has lost a seat" in line for line in found)

@@ -91,7 +91,7 @@ class GivingBack(Section):
     ssh_known_hosts: ReadableFile | None = key(
         "The file with the server's host key.",
         default=None,
-        example="/etc/reconciler/known_hosts",
+        example="moodle-known-hosts",
         reload=False,
     )
     socket: FilePath | None = key(

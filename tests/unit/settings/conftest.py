@@ -15,6 +15,10 @@ SECRETS = (
     "google-client-secret",
     "microsoft-client-secret",
     "microsoft-certificate.pem",
+    "lms-writer-password",
+    "moodle-ssh-key",
+    "moodle-known-hosts",
+    "webhook-key",
 )
 
 MINIMAL = """\

@@ -139,6 +139,7 @@ class Day:
         return _wall(self.ends, self.zone)
 
 
+@lru_cache(maxsize=8_192)  # asked for several times a day of a session, and for many that begin together
 def _instant(moment: datetime, zone_name: str) -> datetime:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone(zone_name))

@@ -67,10 +67,9 @@ class _ReferenceReading(Reading):
     def sessions(self, selection: Selection) -> Iterator[Session]:
         queries = self._queries
         days = grouped(self.connection.execute(queries.days(selection)))
-        instructors = grouped(self.connection.execute(queries.instructors(selection)))
-        strange = _strange_seats(self.connection.execute(queries.odd_seats(selection, _ROLES, _STATUSES)))
+        seats = grouped(self.connection.execute(queries.notable_seats(selection, Role.LEARNER, _STATUSES)))
         for row in self.stream(queries.sessions(selection)):
-            yield _session(row, days.get(row.id, ()), instructors.get(row.id, ()), strange.get(row.id))
+            yield _session(row, days.get(row.id, ()), seats.get(row.id, ()))
 
     def seat_rows(self, since: datetime) -> Iterator[SeatRow]:
         rows = self.stream(self._queries.seat_rows(since))
@@ -118,10 +117,11 @@ class _ReferenceReading(Reading):
 # Rows to values -----------------------------------------------------------------------------------
 
 
-def _session(
-    row: sa.Row[Any], days: Sequence[Sequence[Any]], instructors: Sequence[Sequence[Any]], strange: str | None
-) -> Session:
-    """A session that says cancelled is never refused: nothing else about it matters any more."""
+def _session(row: sa.Row[Any], days: Sequence[Sequence[Any]], seats: Sequence[Sequence[Any]]) -> Session:
+    """A session that says cancelled is never refused: nothing else about it matters any more.
+
+    ``seats`` are the notable ones: instructors', and any with a word nobody knows.
+    """
     cancelled = _CANCELLED.get(_word(row.status))
     cancel_until = instant(row.cancel_until)
     refused = None if cancelled is not None else f"unknown status {line(row.status, 60)!r}"
@@ -134,7 +134,7 @@ def _session(
         )
     except Refused as error:
         refused = str(error)
-    refused = None if cancelled else refused or strange
+    refused = None if cancelled else refused or _strange(seats)
     return Session(
         id=row.id,
         account=row.account_id or "",
@@ -143,7 +143,7 @@ def _session(
         details=block(row.details),
         location=line(row.location, LONGEST_LOCATION),
         url=link(row.url),
-        instructors=names((line(name), id_) for id_, name in instructors),
+        instructors=names(_instructors(seats)),
         days=() if refused else in_order(found),
         cancelled=bool(cancelled),
         cancellable=_flag(row.cancellable, False),
@@ -162,15 +162,21 @@ def _kind_of_seat(role: Hashable, status: Hashable) -> tuple[Role, SeatStatus | 
     return _ROLES.get(_word(role), Role.LEARNER), _STATUSES.get(_word(status))
 
 
-def _strange_seats(odd: Iterable[Sequence[Any]]) -> dict[str, str]:
-    """Sessions with a seat whose role or status is a word nobody knows, and which."""
-    strange: dict[str, str] = {}
-    for session, role, status in odd:
+def _instructors(seats: Iterable[Sequence[Any]]) -> Iterator[tuple[str, str]]:
+    """Name and id of everybody who is booked as instructor."""
+    for role, status, id_, name in seats:
+        if id_ is not None and _kind_of_seat(role, status) == (Role.INSTRUCTOR, SeatStatus.BOOKED):
+            yield line(name), id_
+
+
+def _strange(seats: Iterable[Sequence[Any]]) -> str | None:
+    """Why a session cannot be made sense of: the role or status of a seat is a word nobody knows."""
+    for role, status, *_ in seats:
         if _word(role) not in _ROLES:
-            strange[session] = f"a seat has the unknown role {line(role, 60)!r}"
-        elif _word(status) not in _STATUSES:
-            strange[session] = f"a seat has the unknown status {line(status, 60)!r}"
-    return strange
+            return f"a seat has the unknown role {line(role, 60)!r}"
+        if _word(status) not in _STATUSES:
+            return f"a seat has the unknown status {line(status, 60)!r}"
+    return None
 
 
 def _word(raw: object) -> str:

@@ -108,29 +108,18 @@ class ReferenceQueries:
             days["time_zone"],
         ).where(self._of_meant(days, selection))
 
-    def instructors(self, selection: Selection) -> sa.Select[Any]:
-        """Session, person, name, of everybody who is booked as its instructor."""
+    def notable_seats(self, selection: Selection, usual: str, statuses: Collection[str]) -> sa.Select[Any]:
+        """Session, role, status, person, name, of the seats whose role is not written as the usual one or
+        whose status is not written as one of these; all in one pass over the seats."""
         seats, people = self._seats, self._people
+        role, status = seats.text("role"), seats.text("status")
         return (
-            sa.select(seats.text("session_id"), people.text("id"), people["name"])
-            .select_from(seats.table.join(people.table, seats.same("person_id", people, "id")))
-            .where(_is(seats["role"], "instructor"), _is(seats["status"], "booked"))
+            sa.select(
+                seats.text("session_id"), seats["role"], seats["status"], people.text("id"), people["name"]
+            )
+            .select_from(seats.table.outerjoin(people.table, seats.same("person_id", people, "id")))
             .where(self._of_meant(seats, selection))
-        )
-
-    def odd_seats(
-        self, selection: Selection, roles: Collection[str], statuses: Collection[str]
-    ) -> sa.Select[Any]:
-        """Session, role, status, of seats whose role or status is not written as one of these."""
-        seats = self._seats
-        odd = [
-            sa.or_(seats[column].is_(None), seats.text(column).not_in(known))
-            for column, known in (("role", roles), ("status", statuses))
-        ]
-        return (
-            sa.select(seats.text("session_id"), seats["role"], seats["status"])
-            .where(self._of_meant(seats, selection), sa.or_(*odd))
-            .distinct()
+            .where(sa.or_(role.is_(None), role != usual, status.is_(None), status.not_in(statuses)))
         )
 
     def seat_rows(self, since: datetime) -> sa.Select[Any]:
@@ -230,7 +219,3 @@ def _sane(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """The time, or NULL in an absurd year: PostgreSQL's infinity and MariaDB's zero date have no
     counterpart in Python, and one of them must not end the whole reading."""
     return sa.case((sa.and_(column >= EARLIEST, column < LATEST), column))
-
-
-def _is(column: ColumnElement[Any], word: str) -> ColumnElement[bool]:
-    return sa.func.lower(sa.func.trim(as_text(column))) == word

@@ -9,7 +9,7 @@ a scan holds a fingerprint for each session and nothing for each seat.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -144,7 +144,7 @@ class _Catalogue:
 
     def __init__(self, since: datetime) -> None:
         self.by_account: dict[str, set[str]] = {}
-        self.crowd: Counter[str] = Counter()
+        self.crowd: defaultdict[str, int] = defaultdict(int)
         self.refused: list[Refusal] = []
         self.complete = False
         self._since = since

@@ -47,7 +47,7 @@ _BREAKS = (
 )
 _SPACE = re.compile(f"[\\s{_LINE}{_PARAGRAPH}]+")
 
-_UNSETTLED = re.compile("[<&]| [ \n]|\n |\n\n\n")  # may be markup, or white space to be folded
+_UNSETTLED = ("<", "&", "  ", " \n", "\n ", "\n\n\n")  # may be markup, or white space to be folded
 
 _LINE_END = re.compile("\r\n|[\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -114,7 +114,7 @@ def _settled(raw: object, longest: int) -> bool:
         and len(raw) <= longest
         and raw.replace("\n", "").isprintable()  # neither controls nor halves, noncharacters, odd blanks
         and raw == raw.strip()
-        and not _UNSETTLED.search(raw)
+        and not any(mark in raw for mark in _UNSETTLED)
     )
 
 

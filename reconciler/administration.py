@@ -17,7 +17,7 @@ from reconciler.ledger.database import open_database
 from reconciler.ledger.enrolment import Grant
 from reconciler.ledger.upgrade import upgrade
 from reconciler.lms.reference_tables import create_schema
-from reconciler.model import Mode
+from reconciler.model import Mode, UnregisterMode
 from reconciler.settings import load
 from reconciler.tokens.cipher import generate_key
 
@@ -56,7 +56,9 @@ def account_list(config: Path) -> None:
         for name, one in sorted(all_switches(house).items()):
             vendors = ", ".join(sorted(one.vendors)) or "no vendor"
             mails = "on" if one.email_notifications else "OFF"
-            click.echo(f"{name}: {vendors}; e-mail notifications {mails}; mode {one.mode}")
+            click.echo(
+                f"{name}: {vendors}; e-mail notifications {mails}; mode {one.mode}; unregister {one.unregister}"
+            )
 
 
 @_sub(account, "set")
@@ -64,8 +66,18 @@ def account_list(config: Path) -> None:
 @click.option("--vendors", help="Comma-separated: google, microsoft; an empty text for none.")
 @click.option("--email-notifications", type=bool, help="on or off")
 @click.option("--mode", type=click.Choice([mode.value for mode in Mode]))
+@click.option(
+    "--unregister",
+    type=click.Choice([mode.value for mode in UnregisterMode]),
+    help="What a deleted event leads to; the stricter of this and unregister.mode rules.",
+)
 def account_set(
-    config: Path, name: str, vendors: str | None, email_notifications: bool | None, mode: str | None
+    config: Path,
+    name: str,
+    vendors: str | None,
+    email_notifications: bool | None,
+    mode: str | None,
+    unregister: str | None,
 ) -> None:
     """Change the switches of account NAME; what is not named stays."""
     with house_of(config) as house:
@@ -81,6 +93,8 @@ def account_set(
             new = replace(new, email_notifications=email_notifications)
         if mode is not None:
             new = replace(new, mode=Mode(mode))
+        if unregister is not None:
+            new = replace(new, unregister=UnregisterMode(unregister))
         house.ledger.set_switches(new, who(), now)
     click.echo(f"Account {name} is changed.")
 

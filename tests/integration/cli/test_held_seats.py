@@ -114,3 +114,17 @@ def test_nothing_held_is_said_in_words(house: HouseBed) -> None:
     refused = house.cli("release", "--guard", "vanished-sessions", "--yes")
     assert refused.exit_code == 1
     assert "nothing of that kind is held" in refused.stderr
+
+
+def test_an_account_that_only_reports_has_its_events_put_back(house: HouseBed) -> None:
+    session = house.lms.add_session(MONDAY, id="101", title="Safety")
+    house.newcomer("p0", "google", session)
+    house.once()
+    assert house.cli("account", "set", "acme", "--unregister", "report").exit_code == 0
+    assert "mode sync; unregister report" in house.cli("account", "list").stdout
+    house.once()
+    house.remove("p0")
+    house.clock.move(DAY)
+    house.once()
+    assert house.titles("p0") == ["Safety"]
+    assert list(house.lms.statuses("p0", "101").values()) == ["booked"]

@@ -56,9 +56,8 @@ def account_list(config: Path) -> None:
         for name, one in sorted(all_switches(house).items()):
             vendors = ", ".join(sorted(one.vendors)) or "no vendor"
             mails = "on" if one.email_notifications else "OFF"
-            click.echo(
-                f"{name}: {vendors}; e-mail notifications {mails}; mode {one.mode}; unregister {one.unregister}"
-            )
+            modes = f"mode {one.mode}; unregister {one.unregister}"
+            click.echo(f"{name}: {vendors}; e-mail notifications {mails}; {modes}")
 
 
 @_sub(account, "set")

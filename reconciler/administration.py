@@ -129,10 +129,16 @@ def connection_add(
     refresh_token_file: Any,
 ) -> None:
     """Connect PERSON's calendar at PROVIDER, for support and scripts."""
+    token = refresh_token_file.read().strip()
+    if not token:
+        raise ConfigurationError(["--refresh-token-file: there is no refresh token in it"])
     with house_of(config) as house:
+        if provider not in house.providers:
+            configured = ", ".join(sorted(house.providers)) or "none"
+            raise ConfigurationError([f"PROVIDER: {provider} is not configured (configured: {configured})"])
         known = house.person(person)
         grant = Grant(person, known.account, provider, subject, address, calendar_id, known.identity)
-        house.connect(grant, refresh_token_file.read().strip(), who(), "command line")
+        house.connect(grant, token, who(), "command line")
     click.echo(f"Person {person} is connected.")
 
 

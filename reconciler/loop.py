@@ -277,6 +277,8 @@ class Chosen:
 
     def workable(self, state: PersonState) -> bool:
         """Whether there is a calendar, and it is to be kept."""
+        if state.provider not in self._world.providers:
+            return False  # it was taken out of the settings; nothing is maintained there
         if state.connection is ConnectionState.LEAVING:
             return self._written_to(state)
         in_use = state.connection in (ConnectionState.CONNECTED, ConnectionState.SUSPENDED)

@@ -102,6 +102,8 @@ def _planned(
     connection = view.connection
     if connection is None:
         return view
+    if connection.provider not in world.providers:
+        return replace(view, error=f"{connection.provider} is not configured")
     try:
         entries = view.entries
         if needs_baseline(connection, now):
@@ -116,7 +118,7 @@ def _planned(
     except CycleError:
         raise
     except ReconcilerError as problem:
-        return View(view.desired, view.entries, connection, view.state, error=str(problem))
+        return replace(view, error=str(problem))
     mode = mode_of(world, switches.get(connection.account))
     allowed = allow(planned, mode, connection.account in held, may_delete=True)
     return View(view.desired, view.entries, connection, view.state, listing, planned, allowed)

@@ -129,7 +129,7 @@ def summary(plans: Sequence[PersonPlan]) -> str:
         for (fate, change), count in sorted(counts.items())
     ]
     if failed:
-        parts.append(f"{failed} calendars could not be looked at")
+        parts.append(f"{failed} calendar{'s' if failed > 1 else ''} could not be looked at")
     return ", ".join(parts) if parts else "Nothing to do."
 
 

@@ -175,7 +175,7 @@ class HouseBed:
         address = address or f"{person}@{vendor}.example"
         known = self.addresses.get(person)
         granted = at.again(address) if known == (at, address) else at.grant(address)
-        self._own = "".join(vendor.own_events() for vendor in self.vendors)
+        self.remember_own_events()
         self.addresses[person] = (at, address)
         who = self.house.person(person)
         grant = Grant(person, who.account, vendor, granted.subject, address, granted.calendar, who.identity)
@@ -241,6 +241,10 @@ class HouseBed:
         for vendor in self.vendors:
             vendor.recorder.clear()
 
+    def remember_own_events(self) -> None:
+        """What the calendars' owners have of their own: nobody may ever touch it."""
+        self._own = "".join(vendor.own_events() for vendor in self.vendors)
+
     def hold_to_what_never_happens(self) -> None:
         """No request against the vendors' descriptions, no foreign event shown, none of them touched."""
         assert [wrong for vendor in self.vendors for wrong in vendor.wrongs()] == []
@@ -265,6 +269,7 @@ def a_house(
         where = {"witness_file": str(folder / "witness"), **database(folder, "state", state)}
         bed.configure(**laid_over(_settings(*urls), {"lms": lms, "state": where, **sections}))
         stack.callback(bed.close)
+        bed.remember_own_events()
         yield bed
         bed.hold_to_what_never_happens()
 

@@ -1,0 +1,97 @@
+"""`account`, `connection` and `new-key`: what the pages do, for support and scripts."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.house import MONDAY, HouseBed
+from tests.support.vendors import Vendor
+
+
+@pytest.fixture
+def acme(house: HouseBed) -> HouseBed:
+    """Ana has a seat and no calendar."""
+    house.lms.add_person("ana")
+    house.lms.book("ana", house.lms.add_session(MONDAY, title="Safety"))
+    return house
+
+
+def add(house: HouseBed, vendor: Vendor, person: str = "ana", token: str | None = None) -> tuple[int, str]:
+    address = f"{person}@{vendor.name}.example"
+    grant = vendor.grant(address)
+    asked = ["--subject", grant.subject, "--address", address, "--calendar", grant.calendar]
+    given = grant.refresh_token if token is None else token
+    done = house.cli(
+        "connection", "add", person, vendor.name, *asked, "--refresh-token-file", "-", input=given
+    )
+    house.addresses[person] = (vendor, address)
+    house.remember_own_events()
+    return done.exit_code, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("vendor", ["google", "microsoft"])
+def test_a_calendar_is_connected_filled_and_left_again_by_the_command_line_alone(
+    acme: HouseBed, vendor: str
+) -> None:
+    at = acme.google if vendor == "google" else acme.microsoft
+    assert add(acme, at) == (0, "Person ana is connected.\n")
+    assert f"ana: {vendor}" in acme.cli("connection", "list").stdout
+    assert acme.cli("once", *acme.at()).exit_code == 0
+    assert acme.titles("ana") == ["Safety"]
+    left = acme.cli("connection", "disconnect", "ana")
+    assert left.stdout == ("Person ana is disconnected; events already in the calendar stay as they are.\n")
+    assert acme.cli("connection", "list").stdout == ""
+    assert acme.titles("ana") == ["Safety"]
+    again = acme.cli("connection", "disconnect", "ana")
+    assert (again.exit_code, again.stderr) == (1, "Failed: No calendar is connected (person ana)\n")
+
+
+def test_a_calendar_of_somebody_the_lms_does_not_know_is_refused(acme: HouseBed) -> None:
+    code, said = add(acme, acme.google, "nobody")
+    assert (code, said) == (1, "Failed: the LMS does not know this person (person nobody)\n")
+
+
+def test_a_token_that_is_empty_is_refused(acme: HouseBed) -> None:
+    code, said = add(acme, acme.google, token="  \n")
+    assert (code, said) == (78, "--refresh-token-file: there is no refresh token in it\n")
+    assert acme.cli("connection", "list").stdout == ""
+
+
+def test_a_vendor_that_is_not_configured_is_refused(acme: HouseBed) -> None:
+    asked = ["--subject", "x", "--address", "x", "--calendar", "x", "--refresh-token-file", "-"]
+    refused = acme.cli("connection", "add", "ana", "caldav", *asked, input="token")
+    assert refused.exit_code == 78
+    assert "caldav" in refused.stderr
+    assert "google" in refused.stderr
+    assert acme.cli("connection", "list").stdout == ""
+
+
+def test_switches_are_listed_and_changed_one_by_one(acme: HouseBed) -> None:
+    add(acme, acme.google)
+    assert acme.cli("account", "list").stdout == (
+        "acme: google, microsoft; e-mail notifications on; mode sync\n"
+    )
+    assert acme.cli("account", "set", "acme", "--mode", "upsert-only").exit_code == 0
+    assert acme.cli("account", "set", "acme", "--vendors", "google").exit_code == 0
+    assert acme.cli("account", "set", "acme", "--email-notifications", "off").exit_code == 0
+    assert acme.cli("account", "list").stdout == (
+        "acme: google; e-mail notifications OFF; mode upsert-only\n"
+    )
+
+
+def test_switches_that_mean_nothing_are_refused(acme: HouseBed) -> None:
+    add(acme, acme.google)
+    before = acme.cli("account", "list").stdout
+    assert acme.cli("account", "set", "acme", "--vendors", "gogle").exit_code == 78
+    assert acme.cli("account", "set", "acme", "--mode", "observer").exit_code == 2
+    assert acme.cli("account", "set", "acme", "--email-notifications", "perhaps").exit_code == 2
+    assert acme.cli("account", "list").stdout == before
+
+
+def test_a_new_key_is_one_that_can_be_used(acme: HouseBed) -> None:
+    (acme.folder / "newest").write_text(acme.cli("new-key").stdout)
+    (acme.folder / "newest").chmod(0o600)
+    acme.configure(tokens={"key_files": ["newest", "token-key"]})
+    add(acme, acme.google)
+    assert acme.cli("once", *acme.at()).exit_code == 0
+    assert acme.titles("ana") == ["Safety"]

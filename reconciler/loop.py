@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
@@ -128,7 +128,7 @@ class Loop:
             with self.world.lms.scan(lms_window(now)) as scan:
                 chosen = Chosen(self.world, self._switches(scan, now), now)
                 with ledger.people() as states:
-                    due = list(chosen.who_is_due(scan.people, states))
+                    due = sorted(chosen.who_is_due(scan.people, states), key=_nearest_first)
         except LmsUnreadable:
             metrics.lms_unreadable()
             raise
@@ -271,7 +271,7 @@ class Chosen:
                 if state.maintained:
                     self.unmaintained.append(state.person)
             elif digest != state.applied and not self.resting(state):
-                yield Due(state.person, digest)
+                yield Due(state.person, digest, glance.next_start if digest and glance else None)
         for _ in people:
             pass  # the counts of the scan are complete only at its end
 
@@ -305,6 +305,11 @@ def _hold(vanished: Vanished, now: datetime) -> Hold:
     count = len(vanished.sessions)
     why = f"{count} of {vanished.of} sessions still to come vanished from the LMS without trace"
     return Hold(Guard.VANISHED_SESSIONS, vanished.account, why, now, count)
+
+
+def _nearest_first(due: Due) -> tuple[bool, datetime]:
+    """Near sessions before far ones, and whoever has none any more at the end."""
+    return due.next_start is None, due.next_start or datetime.max.replace(tzinfo=UTC)
 
 
 Item = TypeVar("Item")

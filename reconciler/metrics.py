@@ -142,7 +142,6 @@ class Metrics:
         self._drift = self._gauge(
             "drift", "What the last look found different from desired.", provider=Provider, kind=Drift
         )
-        self._desired = self._gauge("desired_events", "Events that should be.", provider=Provider)
         self._events = self._gauge("events", "Events that are.", provider=Provider, state=EventState)
         self._changes = self._counter(
             "changes",
@@ -172,10 +171,6 @@ class Metrics:
             raise ValueError(f"no kind of drift: {', '.join(sorted(unknown))}")
         for kind in Drift:
             self._drift(provider, kind).set(counts.get(kind, 0))
-
-    def desired(self, provider: str, count: int) -> None:
-        """How many events there should be."""
-        self._desired(provider).set(count)
 
     def events(self, counts: Mapping[tuple[str, str], int]) -> None:
         """The ledger's counts by (provider, state). States that need nobody's attention are left out."""

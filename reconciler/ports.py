@@ -578,10 +578,12 @@ class TokenStore(Protocol):
 @dataclass(frozen=True, slots=True)
 class Due:
     """A person whose turn it is. ``expected`` is the digest the scan saw; ``None`` where no scan was made,
-    and then only what was applied before may be acted on by deleting."""
+    and then only what was applied before may be acted on by deleting. ``next_start`` is when their next
+    session begins, where the scan saw one."""
 
     person: str
     expected: str | None = None
+    next_start: datetime | None = None
 
 
 class Dispatcher(Protocol):

@@ -24,6 +24,8 @@ from reconciler.providers.throttle import AtOnce, Quota, Throttle
 from reconciler.settings import Cloud, Settings
 from reconciler.tokens.store import SqlTokens
 
+_DAY = 86_400
+
 _GRAPH = {
     Cloud.GLOBAL: ("https://graph.microsoft.com", "https://login.microsoftonline.com"),
     Cloud.US_GOV: ("https://graph.microsoft.us", "https://login.microsoftonline.us"),
@@ -72,10 +74,12 @@ def _google(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> tuple[Go
     )
     throttle = Throttle(
         "google",
-        [Quota(given.quota.per_minute, 60)],
+        [Quota(given.quota.per_minute, 60), Quota(given.quota.per_day, _DAY)],
         [Quota(given.quota.per_person_per_minute, 60)],
         observer=metrics,
     )
+    metrics.quota("google", "minute", lambda: throttle.used(60))
+    metrics.quota("google", "day", lambda: throttle.used(_DAY))
     endpoint = f"{api.rstrip('/')}/calendar/v3/" if api else None
     client = GoogleClient(transport, access, throttle, endpoint=endpoint)
     consent = GoogleConsent(
@@ -120,6 +124,7 @@ def _microsoft(
         [Quota(given.quota.per_person_per_minute, 60)],
         observer=metrics,
     )
+    metrics.quota("microsoft", "minute", lambda: throttle.used(60))
     at_once = AtOnce(given.quota.concurrent_per_person)
     wire = Graph(transport, MicrosoftTokens(entra, tokens), throttle, at_once, f"{graph}/v1.0")
     consent = MicrosoftConsent(entra, wire, tenant=given.tenant, allowed_tenants=given.allowed_tenants)

@@ -28,7 +28,7 @@ from zlib import crc32
 
 from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.storage import MemoryStorage, Storage
-from limits.strategies import MovingWindowRateLimiter
+from limits.strategies import MovingWindowRateLimiter, RateLimiter, SlidingWindowCounterRateLimiter
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -49,6 +49,9 @@ _BUCKETS = 64
 """``limits`` never forgets a window and walks through all of them many times a second while it works
 (measured at 140 requests a second: 256 windows cost 14 % of a core, 64 half of that). People therefore share
 this many; a neighbour's few requests can only make us slower than allowed."""
+
+_EXACT = 3600
+"""Windows up to so many seconds are kept exactly, request by request."""
 
 _REFUSALS_REMEMBERED = 300
 _LONGEST_BACK_OFF = 64
@@ -115,6 +118,7 @@ class Throttle:
         self.observer: Observer = observer or Unobserved()
         self._storage = storage or MemoryStorage()
         self._window = MovingWindowRateLimiter(self._storage)
+        self._counter = SlidingWindowCounterRateLimiter(self._storage)
         self._project = [_item(quota, share) for quota in project]
         self._person = [_item(quota, share) for quota in person]
         self._patience = patience
@@ -180,16 +184,29 @@ class Throttle:
         wanted += [("person", item, bucket) for item in self._person]
         with self._lock:
             for kind, item, owner in wanted:
-                if not self._window.test(item, owner, cost=units):
+                if not self._strategy(item).test(item, owner, cost=units):
                     return kind, self._until_room(item, owner)
             for kind, item, owner in wanted:
-                if not self._window.hit(item, owner, cost=units):  # another daemon was faster
+                if not self._strategy(item).hit(item, owner, cost=units):  # another daemon was faster
                     return kind, self._until_room(item, owner)
         return "", 0.0
 
     def _until_room(self, item: RateLimitItem, owner: str) -> float:
-        oldest_leaves = self._window.get_window_stats(item, owner).reset_time
+        oldest_leaves = self._strategy(item).get_window_stats(item, owner).reset_time
         return max(0.0, oldest_leaves - time.time()) + random.uniform(0.01, 0.05)
+
+    def _strategy(self, item: RateLimitItem) -> RateLimiter:
+        """A moving window remembers every request; over a day that is too many, so those are counted in
+        two halves and weighed, which is right to within a few requests."""
+        return self._window if item.get_expiry() <= _EXACT else self._counter
+
+    def used(self, seconds: int) -> float:
+        """The share of the project's quota over so many seconds that is used at present, from 0 to 1."""
+        for item in self._project:
+            if item.get_expiry() == seconds:
+                left = self._strategy(item).get_window_stats(item, self.provider).remaining
+                return 1.0 - left / item.amount
+        return 0.0
 
     def _scope(self, kind: str, person: str | None) -> str:
         return self.provider if kind == "project" else f"{self.provider}/{person}"

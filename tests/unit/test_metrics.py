@@ -56,7 +56,6 @@ def everything_told() -> Metrics:
         metrics.purged(what, 1)
     for vendor in vendors:
         metrics.drift(vendor, dict.fromkeys(labels.Drift, 1))
-        metrics.desired(vendor, 1)
         metrics.propagated(vendor, 1)
         metrics.oldest_pending(vendor, 1)
         for window in labels.Window:

@@ -97,6 +97,17 @@ def test_where_no_room_comes_up_in_time_the_caller_is_told_when(clock: Clock) ->
     assert caught.value.scope == "microsoft/ana"
 
 
+def test_a_day_is_counted_too_and_a_full_one_is_no_matter_of_waiting(clock: Clock) -> None:
+    throttle = Throttle("google", [Quota(1000, 60), Quota(50, 86_400)], [], sleep=clock.sleep, share=1)
+    for _ in range(50):
+        throttle.admit("ana")
+    assert throttle.used(86_400) == 1.0
+    assert throttle.used(60) == pytest.approx(0.05)
+    with pytest.raises(Throttled) as full:
+        throttle.admit("ana")
+    assert full.value.retry_after > 90
+
+
 def test_nothing_is_admitted_before_the_stated_time(clock: Clock) -> None:
     throttle = Throttle("google", [Quota(100, 60)], [], sleep=clock.sleep)
     start = clock.now

@@ -227,11 +227,7 @@ class Hand:
         self._save(replace(row, state=State.GONE, intent=None), "deleted", change.cause)
 
     def _finish_removal(self, change: FinishRemoval) -> None:
-        entry = change.entry
-        present = self._recorded(entry) if entry.event_id in entry.doomed else None
-        if present is not None and self._made(present, entry):
-            self.calendar.delete(present.event_id, present.calendar_id, present.etag)
-        row = self._delete_found(entry)
+        row = self._delete_found(change.entry)
         self._save(replace(row, state=State.GONE, intent=None), "deleted", "an earlier removal finished")
 
     def _forget(self, change: Forget) -> None:
@@ -252,8 +248,10 @@ class Hand:
         )
 
     def _delete_found(self, row: LedgerEntry) -> LedgerEntry:
-        """Delete what we made of this key in whatever calendar it lies."""
-        for event in self.calendar.find(token_of(self.installation, row.key)).events:
+        """Delete what we made of this key wherever it lies; by its id too, as it may have lost its marker."""
+        found = self.calendar.find(token_of(self.installation, row.key)).events
+        there = {event.event_id: event for event in (self._recorded(row), *found) if event is not None}
+        for event in there.values():
             if not self._made(event, row):
                 continue
             row = self._doom(row, event.event_id, State.REMOVING)

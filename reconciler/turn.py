@@ -252,16 +252,17 @@ class Turn:
         return self.state.applied if self.state else None
 
     def _next_audit(self, planned: Plan, entries: Sequence[LedgerEntry], looked: bool) -> datetime | None:
-        """When to look next. A turn that did not look postpones nothing."""
+        """When to look next, as long as there is a day to come of which we ever knew: what was removed may
+        come back from the bin. A turn that did not look postpones nothing."""
         now = self.order.now
-        ahead = [entry.starts for entry in entries if entry.state in _PERHAPS_PRESENT and entry.ends > now]
+        ahead = [entry.starts for entry in entries if entry.ends > now]
         starts = [*ahead, planned.next_start] if planned.next_start else ahead
         if planned.surplus:
             starts = [now]  # its second sight must not wait for a session that may never come
-        if not starts:
-            return None
-        next_look = now + self.world.audits.until_next(min(starts), now, self.world.chance)
         planned_look = self.state.next_audit if self.state and not looked else None
+        if not starts:
+            return planned_look
+        next_look = now + self.world.audits.until_next(min(starts), now, self.world.chance)
         return min(next_look, planned_look) if planned_look else next_look
 
     # The bad cases --------------------------------------------------------------------------------
@@ -329,14 +330,16 @@ class Turn:
 
 
 def observe(calendar: Calendar, entries: Collection[LedgerEntry], now: datetime) -> Listing:
-    """The default calendar, whole, and by id the events of ours that lie in another one."""
+    """The default calendar, whole, and by id the events of ours that lie in another one, or that a new
+    baseline lacks: they may have lost the marker by which they are listed."""
     listing = calendar.listing(now - LISTING_MARGIN)
     seen = {event.event_id for event in listing.events}
     elsewhere: list[ActualEvent] = []
     for entry in entries:
-        if entry.state not in _PERHAPS_PRESENT or entry.event_id is None or entry.event_id in seen:
+        if entry.event_id is None or entry.event_id in seen or entry.ends <= now:
             continue
-        if entry.calendar_id is None or entry.calendar_id == listing.calendar_id or entry.ends <= now:
+        in_another = entry.state in _PERHAPS_PRESENT and entry.calendar_id != listing.calendar_id
+        if entry.calendar_id is None or not (in_another or entry.state is State.RELEASED):
             continue
         with suppress(EventError):  # that calendar is gone, or no longer ours to see: absent, like its event
             event = calendar.get(entry.event_id, entry.calendar_id)

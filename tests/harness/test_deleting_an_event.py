@@ -156,3 +156,49 @@ def test_an_event_in_a_calendar_that_is_gone_is_asked_about_and_not_given_back(s
     site.clock.move(3 * DAY)
     site.audit_all()
     assert len([one for one in site.events("ana") if one.there]) == 1
+
+
+def test_an_event_taken_back_too_late_is_removed_again(site: Site) -> None:
+    ana_in(site, 9)
+    event = site.events("ana")[0]
+    site.delete("ana")
+    site.audit_all()
+    site.clock.move(31 * MINUTE)
+    site.round()
+    assert site.states("ana") == ["unregistered"]
+    site.round()
+    site.mailbox("ana").restore(event)
+    site.clock.move(DAY + 3 * HOUR)
+    site.round()
+    assert site.events("ana") == []
+
+
+def test_whoever_is_to_be_looked_at_is_looked_at_though_nothing_is_to_come(site: Site) -> None:
+    site.newcomer("ana", "google")
+    site.round()
+    calls = site.vendors["google"].calls
+    site.audit_all()
+    assert site.vendors["google"].calls > calls
+
+
+def test_an_event_without_its_marker_is_removed_when_the_seat_is_cancelled(site: Site) -> None:
+    session = ana_in(site, 9)
+    site.mailbox("ana").strip(site.events("ana")[0])
+    site.lms.cancel("ana", session)
+    for person in site.people:
+        site.desk.make_due(person, site.clock())
+    site.clock.move(MINUTE)
+    site.cycle("audit")
+    site.round()
+    site.audit_all()
+    assert site.events("ana") == []
+
+
+def test_an_event_without_its_marker_is_found_by_a_new_baseline(site: Site) -> None:
+    session = ana_in(site, 9)
+    site.mailbox("ana").strip(site.events("ana")[0])
+    site.lms.cancel("ana", session)
+    site.connect("ana")
+    for _ in range(3):
+        site.audit_all()
+    assert site.events("ana") == []

@@ -147,12 +147,16 @@ class Oracle:
             for one in mailbox.there()
             if one.day and one.day.end_instant > now and self._seen(mailbox, one)
         ]
-        ours = Counter((one.key, one.calendar_id) for one in there if one.ours)
+        keep = self.site.facts.taught(person)
+        ours = Counter(
+            (one.key, one.calendar_id)
+            for one in there
+            if one.ours and one.key and one.key.session not in keep and not _put_elsewhere(mailbox, one)
+        )
         for (key, calendar), count in ours.items():
             if count > 1:
                 self._wrong(f"I1: {count} events of ours for {key} in {calendar}")
         wanted = self._wanted(person)
-        keep = self.site.facts.taught(person)
         for session, days in wanted.items():
             here = [one for one in there if one.key and one.key.session == session]
             for day in days:
@@ -160,7 +164,7 @@ class Oracle:
                 if expected and not any(_is(one, day) for one in here):
                     self._wrong(f"I2: {person} lacks {session} at {day.starts:%d %H:%M}")
         for one in there:
-            if not one.ours or one.key is None or one.key.session in keep:
+            if not one.ours or one.key is None or one.key.session in keep or _put_elsewhere(mailbox, one):
                 continue
             right = any(_is(one, day) for day in wanted.get(one.key.session, []))
             if not right and not self._left_alone(person, one):
@@ -245,6 +249,11 @@ class Oracle:
 
     def _wrong(self, what: str) -> None:
         self.wrongs.append(what)
+
+
+def _put_elsewhere(mailbox: Mailbox, event: Stored) -> bool:
+    """Its owner has put it, or put it back, into a calendar that no listing shows."""
+    return event.returned and event.calendar_id != mailbox.default
 
 
 def _is(event: Stored, day: WantedDay) -> bool:

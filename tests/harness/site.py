@@ -51,6 +51,13 @@ def when(days_ahead: float, hours: float = 2, zone: str = ZONE) -> When:
     return When(starts, starts + timedelta(hours=hours), zone)
 
 
+def _day(starts: datetime, ends: datetime) -> When:
+    zone = ZoneInfo(ZONE)
+    return When(
+        starts.astimezone(zone).replace(tzinfo=None), ends.astimezone(zone).replace(tzinfo=None), ZONE
+    )
+
+
 class Templates:
     """Files made once and copied for each site."""
 
@@ -96,6 +103,7 @@ class Site:
         self.own: dict[str, tuple[str, int, bool]] = {}
         self.people: dict[str, tuple[str, Mailbox]] = {}
         self.starts = 0
+        self.begun = START
         self._processes: dict[str, Process] = {}
         self._desk: SqlLedger | None = None
 
@@ -284,6 +292,19 @@ class Site:
         self.audit_all()
         self.oracle.calendars()
         self.oracle.outcomes()
+
+    def days(self, session: str) -> list[When]:
+        """The days of a session as they are now."""
+        found = self.facts.session(session)
+        return [_day(starts, ends) for starts, ends in found.days] if found else []
+
+    def restore_state(self, backup: Path) -> None:
+        """An old copy is put in the place of the state database; the witness beside the service stays."""
+        self.close_state()
+        for file in self.folder.glob("state.db*"):
+            file.unlink()
+        shutil.copy(backup, self.state)
+        self.oracle.void(None, "the state was restored from an old copy")
 
     def _faults_stop(self) -> None:
         for vendor in self.vendors.values():

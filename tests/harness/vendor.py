@@ -45,6 +45,7 @@ class Vendor:
     troubles: set[Trouble] = field(default_factory=set)
     wrongs: list[str] = field(default_factory=list)
     calls: int = 0
+    wrote: int = 0
 
     def open(self, connection: Connection) -> VendorCalendar:
         return VendorCalendar(self, self.mailboxes[connection.subject])
@@ -160,8 +161,8 @@ class VendorCalendar:
     def _no_second(self, draft: Draft) -> None:
         """At most one event of ours for each person, day and calendar; what its owner put there aside."""
         for event in self._mailbox.there(draft.marker.key):
-            truthful = not (self._troubles & LIES)
-            if event.ours and not event.returned and event.calendar_id == self._mailbox.default and truthful:
+            hidden = event.returned or bool(self._troubles & LIES)
+            if event.ours and event.calendar_id == self._mailbox.default and not hidden:
                 self._wrong(f"made a second event for {draft.marker.key} beside {event.event_id}")
 
     def _lay(self, draft: Draft, event: Stored) -> Written:
@@ -219,6 +220,7 @@ class VendorCalendar:
         if Trouble.DOWN in troubles or (operation in ("list", "find") and Trouble.CUT_LISTING in troubles):
             raise VendorUnavailable("no answer")
         writes = operation in ("create", "update", "delete")
+        self._vendor.wrote += writes
         if writes and Trouble.REFUSES in troubles:
             raise EventRefused("the event is refused")
         result = self._vendor.boundaries.cross(

@@ -37,11 +37,22 @@ class Tick:
 
 
 class Daemon:
-    """Runs the ticks until told to stop; what is under way is finished first."""
+    """Runs the ticks until told to stop; what is under way is finished first.
 
-    def __init__(self, ticks: Mapping[str, Tick], jitter: float = 0.1) -> None:
+    ``offset`` is the wall clock minus the monotonic one, in seconds, looked at every ``watch`` seconds.
+    """
+
+    def __init__(
+        self,
+        ticks: Mapping[str, Tick],
+        jitter: float = 0.1,
+        offset: Callable[[], float] | None = None,
+        watch: float = _WATCH,
+    ) -> None:
         self._ticks = dict(ticks)
         self._jitter = jitter
+        self._offset = offset or _offset
+        self._watch = watch
         self._stop = threading.Event()
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
@@ -57,14 +68,15 @@ class Daemon:
                 signal.signal(number, self._on_signal)
         # A cycle that takes longer than its interval is normal at first; its ticks coalesce.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
+        offset = self._offset()
         self._arm()
         self._scheduler.start()
         log.info("running: %s", ", ".join(f"{tick.name} every {tick.every}" for tick in self._ticks.values()))
-        offset = _offset()
-        while not self._stop.wait(_WATCH):
-            if abs(_offset() - offset) > CLOCK_JUMP.total_seconds():
-                log.warning("the clock jumped by %.0f s; cycles are timed anew", _offset() - offset)
-                offset = _offset()
+        while not self._stop.wait(self._watch):
+            jump = self._offset() - offset
+            if abs(jump) > CLOCK_JUMP.total_seconds():
+                log.warning("the clock jumped by %.0f s; cycles are timed anew", jump)
+                offset += jump
                 self._arm()
         log.info("stopping: waiting for what is under way")
         self._scheduler.shutdown(wait=True)

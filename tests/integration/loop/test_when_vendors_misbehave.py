@@ -51,7 +51,7 @@ def test_one_event_that_is_refused_stops_no_other(everybody: HouseBed, person: s
     house.push()
     assert len(house.seen(person)) == 2
     assert others_have_everything(house, person)
-    assert "Refused 1 times" in house.explained(person)
+    assert "Refused once by the vendor" in house.explained(person)
     assert "Events that are refused: 1" in house.cli("status").stdout
     writes = house.writes()
     house.push()

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+from tests.support.chromium import Town, a_town, in_days, launch
 
 from reconciler.simulators.lms import When
-from tests.support.chromium import Town, a_town, in_days, launch
 
 
 @pytest.fixture(scope="session")

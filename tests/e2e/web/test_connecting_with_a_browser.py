@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from playwright.sync_api import expect
-
 from tests.support.chromium import Town, look
 
 ACCOUNTS = {"google": "ana@gmail.example", "microsoft": "ana@contoso.example"}

@@ -19,7 +19,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from reconciler import administration, bootstrap, privacy, rails
+from reconciler import administration, bootstrap, pages, privacy, rails
 from reconciler.bootstrap import open_house
 from reconciler.commands import (
     CHANGES,
@@ -77,6 +77,7 @@ for _command in (
     administration.schema,
     administration.keys,
     administration.new_key,
+    *pages.VERBS,
     *privacy.VERBS,
     *rails.VERBS,
 ):
@@ -99,7 +100,8 @@ def run(config: Path) -> None:
         house, listen = opened.take_up(), settings.ops.listen
         exposition = expose(house.metrics, listen.host, listen.port)
         try:
-            _daemon(house, settings).run()
+            with pages.serving(house):
+                _daemon(house, settings).run()
         finally:
             exposition.close()
 

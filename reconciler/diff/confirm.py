@@ -204,8 +204,10 @@ class Bench:
 
     def _needs_proof(self, entry: LedgerEntry) -> bool:
         suspicion = entry.suspicion
+        if entry.answer is not None:
+            return True  # whoever was heard need not wait
         if entry.state is State.HELD:
-            return entry.answer is not None or self._held_too_long(entry)
+            return self._held_too_long(entry)
         return suspicion.grace_until is None or suspicion.grace_until <= self.now
 
     def _held_too_long(self, entry: LedgerEntry) -> bool:

@@ -3,6 +3,7 @@
 from reconciler.model import MultiDay, UnregisterMode
 from reconciler.settings.databases import Lms, LmsAdapter, MoodleOptions, ReferenceOptions, State
 from reconciler.settings.loading import load, needs_restart
+from reconciler.settings.pages import LaunchKey, Web
 from reconciler.settings.sections import AccountDefaults, Settings, Visibility
 from reconciler.settings.values import Listen, SecretFile
 from reconciler.settings.vendors import Cloud, Google, Microsoft
@@ -11,6 +12,7 @@ __all__ = [
     "AccountDefaults",
     "Cloud",
     "Google",
+    "LaunchKey",
     "Listen",
     "Lms",
     "LmsAdapter",
@@ -23,6 +25,7 @@ __all__ = [
     "State",
     "UnregisterMode",
     "Visibility",
+    "Web",
     "load",
     "needs_restart",
 ]

@@ -10,6 +10,7 @@ from pydantic import ValidationInfo, field_validator
 
 from reconciler.model import AccountSwitches, Mode, MultiDay, UnregisterMode
 from reconciler.settings.databases import Lms, State
+from reconciler.settings.pages import Web
 from reconciler.settings.values import (
     Duration,
     Identifier,
@@ -249,7 +250,16 @@ class Settings(Section):
     accounts: Accounts = section("What the accounts (organisations in the LMS) begin with.", Accounts)
     network: Network = section("How the vendors are reached.", Network)
     dispatch: Dispatch = section("Who does the work.", Dispatch)
+    web: Web = section("The pages on which people connect their calendars.", Web)
     ops: Ops = section("For those who watch it.", Ops)
+
+    @field_validator("web")
+    @classmethod
+    def _is_reachable(cls, web: Web, info: ValidationInfo) -> Web:
+        installation = info.data.get("installation")
+        if web.listen is not None and installation is not None and installation.public_url is None:
+            raise refused("installation.public_url is needed: vendors send people back there", at=("listen",))
+        return web
 
     @field_validator("accounts")
     @classmethod

@@ -55,8 +55,16 @@ def choose(*wishes: str | None) -> Locale:
 
 
 def speak(locale: str | None) -> None:
-    """From here on this request is answered in this person's language, or in the browser's."""
-    g.locale = choose(locale, *request.accept_languages.values())
+    """From here on this request is answered in this person's language, or in the browser's.
+
+    Where the person's locale names no country, the browser's may: how to write a date depends on it.
+    """
+    wishes = list(request.accept_languages.values())
+    chosen = choose(locale, *wishes)
+    if chosen.territory is None:
+        same = [wish for wish in wishes if choose(wish).language == chosen.language]
+        chosen = choose(*(wish for wish in same if choose(wish).territory), str(chosen))
+    g.locale = chosen
 
 
 def locale() -> Locale:

@@ -62,8 +62,13 @@ class Vendor(Simulator):
     on_effect: Callable[[str], None] | None = None
 
     @abstractmethod
+    def move_in(self, address: str) -> None:
+        """A new account, with an event of its owner's own, that has consented to nothing yet."""
+
     def grant(self, address: str) -> Grant:
-        """An account, made now with an event of its owner's own, that consents to everything asked for."""
+        """A new account that consents to everything asked for."""
+        self.move_in(address)
+        return self.again(address)
 
     @abstractmethod
     def again(self, address: str) -> Grant:
@@ -107,11 +112,10 @@ class Google(Vendor, GoogleSimulator):
 
     name = "google"
 
-    def grant(self, address: str) -> Grant:
+    def move_in(self, address: str) -> None:
         self.add_account(address, "Europe/Berlin")
         dentist = {"dateTime": "2026-12-07T08:00:00+01:00"}, {"dateTime": "2026-12-07T08:30:00+01:00"}
         self.owner.add(address, *dentist, summary="Dentist")
-        return self.again(address)
 
     def again(self, address: str) -> Grant:
         account = self.store.accounts[address]
@@ -145,13 +149,12 @@ class Microsoft(Vendor, MicrosoftSimulator):
 
     name = "microsoft"
 
-    def grant(self, address: str) -> Grant:
+    def move_in(self, address: str) -> None:
         self.add_account(address)
         start, end = (
             {"dateTime": f"2026-12-07T08:{minute}:00", "timeZone": "UTC"} for minute in ("00", "30")
         )
         self.owner(address).create(subject="Dentist", start=start, end=end)
-        return self.again(address)
 
     def again(self, address: str) -> Grant:
         mailbox = self.mailbox(address)

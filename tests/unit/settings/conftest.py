@@ -19,6 +19,7 @@ SECRETS = (
     "moodle-ssh-key",
     "moodle-known-hosts",
     "webhook-key",
+    "acme-launch-secret-2026",
 )
 
 MINIMAL = """\

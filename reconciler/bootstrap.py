@@ -71,14 +71,7 @@ class House:
         """
         ledger, instant = self.ledger, self.world.clock()
         ledger.end_leases([owner for owner in ledger.lease_owners() if is_dead(owner)])
-        if ledger.witness_check(self.settings.state.witness_file) is Witness.RESTORED:
-            ended = ledger.end_baselines(None, None, instant)
-            log.warning(
-                "the state database was restored, or its witness is gone: what vanished from %d calendars "
-                "meanwhile proves nothing; they are looked at anew",
-                ended,
-            )
-        ledger.witness_step(self.settings.state.witness_file)
+        self.keep_in_step("start")
         here, known = self.installation, ledger.installation()
         if known is None:
             ledger.adopt_installation(here, "first start", "service", instant)
@@ -90,7 +83,22 @@ class House:
                 known,
             )
             return self._observing()
-        return self
+        return replace(self, loop=replace(self.loop, before=self.keep_in_step))
+
+    def keep_in_step(self, cycle: str) -> None:
+        """Notice a state database that was restored or lost, at the start and at work: what vanished
+        meanwhile proves nothing. Each push counts on, so that any older copy is recognised."""
+        ledger, witness = self.ledger, self.settings.state.witness_file
+        restored = ledger.witness_check(witness) is Witness.RESTORED
+        if restored:
+            ended = ledger.end_baselines(None, None, self.world.clock())
+            log.warning(
+                "the state database was restored, or its witness is gone: what vanished from %d calendars "
+                "meanwhile proves nothing; they are looked at anew",
+                ended,
+            )
+        if restored or cycle in ("start", "push"):
+            ledger.witness_step(witness)
 
     @property
     def installation(self) -> Installation:

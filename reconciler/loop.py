@@ -54,7 +54,8 @@ class Confirming:
 
 @dataclass(frozen=True)
 class Loop:
-    """The cycles of one process. ``first_switches`` gives an account's switches when it is first seen."""
+    """The cycles of one process. ``first_switches`` gives an account's switches when it is first seen;
+    ``before`` is called with each cycle's name at its beginning, and may end it with a ``CycleError``."""
 
     world: World
     dispatcher: Dispatcher
@@ -62,6 +63,7 @@ class Loop:
     guard: DeleteGuard = field(default_factory=DeleteGuard)
     confirming: Confirming | None = None
     upkeeping: Upkeep | None = None
+    before: Callable[[str], None] | None = None
     progress: Callable[[int], None] | None = None
     pending: Pending = field(default_factory=Pending)
 
@@ -84,6 +86,8 @@ class Loop:
     def _cycle(self, name: str, work: Callable[[datetime, Tally], None]) -> Run:
         started, tally = self.world.clock(), Tally()
         try:
+            if self.before:
+                self.before(name)
             work(started, tally)
             result, sentence = tally.result(), tally.sentence(name)
         except CycleError as problem:

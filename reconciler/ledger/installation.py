@@ -8,6 +8,7 @@ the database ahead, which is in step; a database behind the file has been restor
 from __future__ import annotations
 
 import os
+import threading
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -112,7 +113,7 @@ def _read_witness(file: Path) -> int | None:
 
 
 def _write_witness(file: Path, counter: int) -> None:
-    beside = file.with_name(f"{file.name}.{os.getpid()}.new")
+    beside = file.with_name(f"{file.name}.{os.getpid()}.{threading.get_ident()}.new")
     try:
         with beside.open("w", encoding="ascii") as writing:
             writing.write(f"{counter}\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -453,9 +452,7 @@ def state_is_lost(site: Site, dice: random.Random) -> None:
 @act(2)
 def state_is_restored(site: Site, dice: random.Random) -> None:
     """A backup is made; life goes on; the backup is put in place."""
-    site.close_state()
-    backup = site.folder / "backup.db"
-    shutil.copy(site.state, backup)
+    backup = site.back_up()
     for name in (
         "delete_event",
         "book_again",

@@ -298,6 +298,15 @@ class Site:
         found = self.facts.session(session)
         return [_day(starts, ends) for starts, ends in found.days] if found else []
 
+    def back_up(self) -> Path:
+        """A copy of the state database as it is, made while the program runs."""
+        backup = self.folder / "backup.db"
+        backup.unlink(missing_ok=True)
+        with self.desk.database.engine.connect() as connection:
+            connection.exec_driver_sql("COMMIT")
+            connection.exec_driver_sql(f"VACUUM INTO '{backup}'")
+        return backup
+
     def restore_state(self, backup: Path) -> None:
         """An old copy is put in the place of the state database; the witness beside the service stays."""
         self.close_state()

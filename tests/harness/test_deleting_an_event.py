@@ -202,3 +202,21 @@ def test_an_event_without_its_marker_is_found_by_a_new_baseline(site: Site) -> N
     for _ in range(3):
         site.audit_all()
     assert site.events("ana") == []
+
+
+def test_a_state_restored_from_a_copy_made_while_the_program_ran_proves_nothing(site: Site) -> None:
+    session = ana_in(site, 9)
+    site.delete("ana")
+    site.audit_all()
+    backup = site.back_up()
+    site.clock.move(3 * HOUR)
+    site.mailbox("ana").restore(next(one for one in site.mailbox("ana").events if one.key))
+    site.audit_all()
+    site.delete("ana")
+    site.oracle.void("ana", "the state is about to be restored")
+    site.restore_state(backup)
+    for kind in ("confirm", "audit", "push"):
+        site.cycle(kind)
+    assert seats(site, "ana", session) == {"booked"}
+    site.settle()
+    assert site.wrongs() == []

@@ -150,11 +150,11 @@ def _hold(hold: Hold) -> str:
         return f"PAUSED: {whose}, {hold.why}, {since}. End it with `reconciler resume`."
     where = f"{'at' if hold.guard == Guard.FLEET else 'account'} {hold.subject}"
     if hold.released:
-        return f"Let go, ending: {where}, {hold.why}, {since}."
+        return f"Let go, ending: {hold.why} ({where}), {since}."
     if hold.guard == Guard.FLEET:
-        return f"HELD: {where}, {hold.why}, {since}. No seat is given back there until somebody decides."
+        return f"HELD: {hold.why} ({where}), {since}. No seat is given back there until somebody decides."
     return (
-        f"HELD: {where}, {hold.why}, {since}. Look with `reconciler plan`, let go with "
+        f"HELD: {hold.why} ({where}), {since}. Look with `reconciler plan`, let go with "
         f"`reconciler release --guard {hold.guard}`."
     )
 

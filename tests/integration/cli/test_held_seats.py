@@ -54,7 +54,7 @@ def status(house: HouseBed) -> str:
 
 def test_status_names_each_held_seat_once_and_says_why_and_what_to_do(held: HouseBed) -> None:
     said = status(held)
-    assert "HELD: at google, 6 of 6 seats vanished within the hour" in said
+    assert "HELD: 6 of 6 seats vanished within the hour (at google), since" in said
     assert "Seats held: 6\n  person p0, session 101, since 2026-11-23 09:02Z\n" in said
     assert "so an operator is asked." in said
     assert "`reconciler release --guard fleet`" in said
@@ -73,7 +73,7 @@ def test_release_of_a_guard_proves_each_seat_again_and_what_is_there_again_is_ke
 
 def test_a_hold_that_was_let_go_ends_once_nobody_is_in_question(held: HouseBed) -> None:
     held.cli("release", "--guard", "fleet", "--yes")
-    assert "Let go, ending: at google" in status(held)
+    assert "Let go, ending: 6 of 6 seats vanished" in status(held)
     held.once()
     held.once()
     assert holds(held) == []

@@ -43,7 +43,7 @@ from reconciler.tokens.cipher import read_keys
 from reconciler.tokens.fingerprint import Fingerprints
 from reconciler.tokens.store import SqlTokens
 from reconciler.upkeep import Upkeep
-from reconciler.vendors import open_vendors
+from reconciler.vendors import TrialOf, open_vendors
 from reconciler.world import AuditIntervals, World
 
 log = logging.getLogger(__name__)
@@ -60,6 +60,7 @@ class House:
     lms: LmsSource
     providers: Mapping[str, CalendarProvider]
     flows: Mapping[str, ConnectFlow]
+    trials: Mapping[str, TrialOf]
     farewell: Farewell
     metrics: Metrics
     world: World
@@ -139,15 +140,17 @@ def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House
         metrics = Metrics()
         lms = open_lms(settings)
         vendors = open_vendors(settings, tokens, metrics)
+        providers = {name: vendor.provider for name, vendor in vendors.items()}
+        flows = {name: vendor.flow for name, vendor in vendors.items()}
         confirming = _confirming(settings, lms.address)
         dispatcher = LocalDispatcher(settings.dispatch.local.threads)
         opened.callback(dispatcher.close)
         clock = clock or now
-        farewell = Farewell(ledger, tokens, Silence(), clock, vendors.flows)
+        farewell = Farewell(ledger, tokens, Silence(), clock, flows)
         world = World(
             lms=lms,
             ledger=ledger,
-            providers=vendors.providers,
+            providers=providers,
             policy=Policy(settings.installation.id, gives_back=confirming is not None),
             clock=clock,
             owner=this_process(),
@@ -167,8 +170,9 @@ def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House
             tokens=tokens,
             fingerprints=fingerprints,
             lms=lms,
-            providers=vendors.providers,
-            flows=vendors.flows,
+            providers=providers,
+            flows=flows,
+            trials={name: vendor.trial for name, vendor in vendors.items()},
             farewell=farewell,
             metrics=metrics,
             world=world,

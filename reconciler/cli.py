@@ -19,7 +19,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from reconciler import administration, bootstrap, pages, privacy, rails
+from reconciler import administration, bootstrap, pages, privacy, rails, verification
 from reconciler.bootstrap import open_house
 from reconciler.commands import (
     CHANGES,
@@ -79,6 +79,7 @@ for _command in (
     administration.new_key,
     *pages.VERBS,
     *privacy.VERBS,
+    verification.verify_provider,
     *rails.VERBS,
 ):
     main.add_command(_command)

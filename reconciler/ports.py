@@ -198,6 +198,28 @@ class CalendarProvider(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """One assumption about a vendor, tried with a real account. ``held`` is ``None`` where it could not be
+    tried; ``meaning`` says what follows where it does not hold, and ``matters`` whether that is wrong."""
+
+    assumption: str
+    held: bool | None
+    seen: str
+    meaning: str
+    matters: bool
+
+
+class Trial(Protocol):
+    """Tries out everything that a provider assumes of its vendor, with events of its own."""
+
+    def run(self) -> Iterator[Finding]:
+        """Try it, one after the other. Raises nothing that was foreseen."""
+
+    def clean_up(self) -> Sequence[str]:
+        """Remove all that was made, also by earlier trials; what could not be removed, and why."""
+
+
+@dataclass(frozen=True, slots=True)
 class FlowStart:
     """The beginning of a consent: where the browser goes, and what must be kept here until it comes back
     (state, nonce, PKCE verifier: JSON-able, secret)."""

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from reconciler.errors import ConfigurationError
 from reconciler.metrics import Metrics
-from reconciler.ports import CalendarProvider, ConnectFlow
+from reconciler.model import Connection
+from reconciler.ports import CalendarProvider, ConnectFlow, Trial
 from reconciler.providers.google.client import Client as GoogleClient
 from reconciler.providers.google.connect import AUTH_URI, KEYS_URI, REVOKE_URI, GoogleConsent
 from reconciler.providers.google.oauth import TOKEN_URI
 from reconciler.providers.google.oauth import AccessTokens as GoogleTokens
 from reconciler.providers.google.provider import GoogleProvider
 from reconciler.providers.google.transport import Transport as GoogleTransport
+from reconciler.providers.google.trial import GoogleTrial
 from reconciler.providers.microsoft.client import Graph
 from reconciler.providers.microsoft.connect import MicrosoftConsent
 from reconciler.providers.microsoft.oauth import AccessTokens as MicrosoftTokens
 from reconciler.providers.microsoft.oauth import Entra, certificate
 from reconciler.providers.microsoft.provider import MicrosoftProvider
 from reconciler.providers.microsoft.transport import Transport as MicrosoftTransport
+from reconciler.providers.microsoft.trial import MicrosoftTrial
 from reconciler.providers.throttle import AtOnce, Quota, Throttle
 from reconciler.settings import Cloud, Settings
 from reconciler.tokens.store import SqlTokens
@@ -34,27 +38,30 @@ _GRAPH = {
 }
 """Graph's and Entra's hosts by cloud (https://learn.microsoft.com/graph/deployments)."""
 
+TrialOf = Callable[[Connection, str, datetime], Trial]
+"""The trial of a connection, under an installation of its own, from an instant on."""
+
 
 @dataclass(frozen=True, slots=True)
-class Vendors:
-    """By vendor: where calendars live, and how people grant access to them."""
+class Vendor:
+    """Where calendars live, how people grant access to them, and what of it can be tried."""
 
-    providers: Mapping[str, CalendarProvider]
-    flows: Mapping[str, ConnectFlow]
+    provider: CalendarProvider
+    flow: ConnectFlow
+    trial: TrialOf
 
 
-def open_vendors(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> Vendors:
-    """The vendors; none is talked to yet. ``ConfigurationError`` for a certificate that is none."""
-    providers: dict[str, CalendarProvider] = {}
-    flows: dict[str, ConnectFlow] = {}
+def open_vendors(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> Mapping[str, Vendor]:
+    """The vendors by name; none is talked to yet. ``ConfigurationError`` for a certificate that is none."""
+    vendors: dict[str, Vendor] = {}
     if settings.providers.google:
-        providers["google"], flows["google"] = _google(settings, tokens, metrics)
+        vendors["google"] = _google(settings, tokens, metrics)
     if settings.providers.microsoft:
-        providers["microsoft"], flows["microsoft"] = _microsoft(settings, tokens, metrics)
-    return Vendors(providers, flows)
+        vendors["microsoft"] = _microsoft(settings, tokens, metrics)
+    return vendors
 
 
-def _google(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> tuple[GoogleProvider, GoogleConsent]:
+def _google(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> Vendor:
     given, network = settings.providers.google, settings.network
     assert given is not None
     transport = GoogleTransport(
@@ -93,7 +100,11 @@ def _google(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> tuple[Go
         revoke_uri=_at(oauth, "/revoke", REVOKE_URI),
         keys_uri=_at(api, "/oauth2/v3/certs", KEYS_URI),
     )
-    return GoogleProvider(client, settings.installation.id), consent
+    return Vendor(
+        GoogleProvider(client, settings.installation.id),
+        consent,
+        lambda connection, installation, now: GoogleTrial(client, connection, installation, now),
+    )
 
 
 def _at(base: str | None, path: str, usual: str) -> str:
@@ -101,9 +112,7 @@ def _at(base: str | None, path: str, usual: str) -> str:
     return f"{base.rstrip('/')}{path}" if base else usual
 
 
-def _microsoft(
-    settings: Settings, tokens: SqlTokens, metrics: Metrics
-) -> tuple[MicrosoftProvider, MicrosoftConsent]:
+def _microsoft(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> Vendor:
     given, network = settings.providers.microsoft, settings.network
     assert given is not None
     transport = MicrosoftTransport(
@@ -128,7 +137,11 @@ def _microsoft(
     at_once = AtOnce(given.quota.concurrent_per_person)
     wire = Graph(transport, MicrosoftTokens(entra, tokens), throttle, at_once, f"{graph}/v1.0")
     consent = MicrosoftConsent(entra, wire, tenant=given.tenant, allowed_tenants=given.allowed_tenants)
-    return MicrosoftProvider(wire, settings.installation.id), consent
+    return Vendor(
+        MicrosoftProvider(wire, settings.installation.id),
+        consent,
+        lambda connection, installation, now: MicrosoftTrial(wire, connection, installation, now),
+    )
 
 
 def _microsoft_credential(settings: Settings) -> str | dict[str, str]:

@@ -121,7 +121,7 @@ def _keys_in(files: Sequence[Path]) -> list[bytes]:
             why = error.strerror if isinstance(error, OSError) else str(error)
             problems.append(f"key file {file}: {why}")
     if not files:
-        problems.append("key files: at least one is needed; `reconciler key generate` makes one")
+        problems.append("key files: at least one is needed; `reconciler new-key` makes one")
     if problems:
         raise ConfigurationError(problems)
     return keys

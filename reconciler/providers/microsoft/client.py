@@ -140,6 +140,11 @@ class Mailbox:
         """Create; the answer is the event."""
         return self._resource(self._call("create", "POST", self._url(path), content=content))
 
+    def post_for_status(self, path: str, content: Json) -> tuple[int, Json]:
+        """The same with the status, which tells a new event from one that was there."""
+        answer = self._call("create", "POST", self._url(path), content=content)
+        return answer.status, self._resource(answer)
+
     def patch(self, path: str, content: Json, etag: str) -> Json:
         """Change, if the etag is still this one; the answer is the event."""
         return self._resource(self._call("update", "PATCH", self._url(path), content=content, etag=etag))

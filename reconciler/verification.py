@@ -27,7 +27,7 @@ _LONGEST_NAME = 25  # with the suffix it is still a name of an installation
 def verify_provider(config: Path, person: str) -> None:
     """Try all that is assumed of PERSON's vendor, in their calendar. For an account connected for that.
 
-    Makes some fifty events 200 days ahead and removes them again. Exit 0 if all that matters held, else 1.
+    Makes some thirty events 200 days ahead and removes them again. Exit 0 if all that matters held, else 1.
     """
     with house_of(config) as house:
         connection = next(iter(house.ledger.connections([person])), None)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from reconciler.errors import EventGone, EventRefused, Throttled, VendorUnavailable
-from reconciler.providers.throttle import SHORT, Quota, Throttle, repeating, seconds_of
+from reconciler.providers.throttle import SHORT, InMemory, Quota, Throttle, repeating, seconds_of
 
 
 class Clock:
@@ -251,3 +251,16 @@ def test_repeated_reads_are_spread_out() -> None:
 )
 def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
     assert seconds_of(header, datetime(2026, 11, 23, 10, tzinfo=UTC)) == seconds
+
+
+def test_memory_is_swept_of_what_no_window_needs_any_more_and_not_at_every_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, storage = Clock(monkeypatch), InMemory()
+    throttle = Throttle("vendor", [Quota(10, 60)], [], storage=storage, sleep=clock.sleep)
+    throttle.admit("7")
+    assert [len(window) for window in storage.events.values()] == [1]
+    clock.sleep(120)
+    storage.timer.function()
+    assert not any(storage.events.values())
+    assert storage.timer.interval >= 1

@@ -208,5 +208,6 @@ def test_every_state_is_live_and_explained(house: HouseBed) -> None:
     assert states == {State.LIVE}
     for person in everybody():
         told = house.explained(person)
-        assert f"{len(house.seen(person))} of our events" in told
+        count = len(house.seen(person))
+        assert f"In the calendar now: {count or 'no'} event{'s' if count != 1 else ''} of ours" in told
         assert "Nothing: all is as it should be." in told

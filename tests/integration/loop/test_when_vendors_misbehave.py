@@ -258,6 +258,10 @@ def test_a_lost_calendar_that_an_event_was_moved_to_stops_no_other_event(house: 
     house.push()
     assert house.titles("ana") == ["Renamed"]
     assert set(house.lms.statuses("ana", "session-1").values()) == {"booked"}
+    house.lms.drop("ana", "session-1")
+    house.lms.book("ana", "session-1")
+    house.push()
+    assert house.titles("ana") == ["Renamed", "Title of session-1"]
 
 
 def test_a_wrong_client_secret_stops_nobody_for_good(everybody: HouseBed) -> None:

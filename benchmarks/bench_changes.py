@@ -1,15 +1,20 @@
 """## Changes
 
 What it takes to carry a change from the LMS into somebody's calendar: the whole program, with its ledger on
-SQLite, against both simulated vendors, which run in a process of their own and speak HTTPS. Two hundred
-calendars at each vendor are first filled, then looked at twice with nothing to do (an idle push, an idle
-audit), and then four times each of them has one change to follow: a session is added, moved, given another
-text, called off. All requests are counted at the vendors.
+SQLite, against both simulated vendors, which run in a process of their own and speak HTTPS. Calendars at
+each vendor are first filled, then looked at twice with nothing to do (an idle push, an idle audit), and then
+each of them has one change to follow four times: a session is added, moved, given another text, called off;
+and all of that once more.
 
-The CPU of these four rounds (reading the LMS, planning, and four commits a change included) is compared with
-that of a bare client sending the very same requests, in the same order, to mailboxes of its own:
+All requests are counted at the vendors. A change is one write. Before a create the calendar is looked at;
+Graph has no ids of the client's choice, so that there it is looked at once more afterwards. Google replaces
+whole events, and Graph whole bodies: keeping what their owners have added takes a read.
+
+The CPU of the last four rounds (reading the LMS, planning, and four commits a change included) is compared
+with that of a bare client sending the very same requests, in the same order, to mailboxes of its own:
 google-api-python-client with its `events()` kept, and requests, in one thread each. The bare client remembers
-nothing, checks nothing and survives nothing.
+nothing, checks nothing and survives nothing. Databases are in memory where the machine has `/dev/shm`: the
+disk is not what is measured.
 """
 
 from __future__ import annotations
@@ -21,7 +26,6 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,7 +33,7 @@ import sqlalchemy as sa
 from benchmarks.bare import client
 from benchmarks.child import cpu, in_child
 from benchmarks.figures import Figure, Scale, median_ratio
-from benchmarks.home import write_settings
+from benchmarks.home import folder_of_its_own, write_settings
 from benchmarks.vendors import Vendor, served, vendor_of
 from reconciler.bootstrap import House, open_house
 from reconciler.ledger.database import open_database
@@ -43,6 +47,7 @@ VENDORS = ("google", "microsoft")
 WRITES = ("create", "update", "delete")
 SEATS_A_SESSION = 10
 ROUNDS = ("create", "update_time", "update_text", "delete")
+WARM_UP = tuple(f"warm_up_{each}" for each in ROUNDS)
 _RUNS = 3
 
 
@@ -59,9 +64,10 @@ def main(scale: Scale) -> list[Figure]:
 
 def _counts(results: list[dict[str, Any]]) -> list[Figure]:
     """What the whole benchmark has sent."""
-    rounds = [Counter(result["calls"][each]) for result in results for each in ("fill", *ROUNDS)]
+    changing = ("fill", *WARM_UP, *ROUNDS)
+    rounds = [Counter(result["calls"][each]) for result in results for each in changing]
     writes = sum(count[operation] for count in rounds for operation in WRITES)
-    changes = sum(result["people"] * (1 + len(ROUNDS)) for result in results)
+    changes = sum(result["people"] * len(changing) for result in results)
     idle = sum(sum(result["calls"]["idle_push"].values()) for result in results)
     looked = Counter[str]()
     for result in results:
@@ -77,24 +83,26 @@ def _counts(results: list[dict[str, Any]]) -> list[Figure]:
 
 
 def _calls(results: dict[str, list[dict[str, Any]]]) -> Iterator[Figure]:
-    """Calls of each kind of change; a read more where the owner's additions are kept, or asked after."""
+    """Calls of each kind of change."""
     for vendor, (result, *_) in results.items():
         for each in ROUNDS:
             calls = Counter(result["calls"][each])
             kinds = " + ".join(sorted(calls, key=lambda kind: (kind in WRITES, kind)))
-            aim = "1" if (vendor, each) in _ONE_CALL else "2"
             key = f"calls_per_change_{vendor}_{each}"
-            yield Figure(key, calls.total() / result["people"], f"{vendor}, {each}: {kinds}", aim)
+            what = f"calls of a change, {vendor}: {kinds}"
+            yield Figure(key, calls.total() / result["people"], what, str(_CALLS[each, vendor]))
 
 
-_ONE_CALL = {
-    ("google", "create"),
-    ("google", "delete"),
-    ("microsoft", "update_time"),
-    ("microsoft", "delete"),
+_CALLS = {
+    ("create", "google"): 2,
+    ("create", "microsoft"): 3,
+    ("update_time", "google"): 2,
+    ("update_time", "microsoft"): 1,
+    ("update_text", "google"): 2,
+    ("update_text", "microsoft"): 2,
+    ("delete", "google"): 1,
+    ("delete", "microsoft"): 1,
 }
-"""Google replaces whole events, Graph whole bodies: keeping what their owners have added takes a read. Graph
-has no ids of the client's choice: what a create has made is asked for."""
 
 
 def _ratios(results: dict[str, list[dict[str, Any]]]) -> Iterator[Figure]:
@@ -107,10 +115,10 @@ def _ratios(results: dict[str, list[dict[str, Any]]]) -> Iterator[Figure]:
 @contextmanager
 def _beds(people: int) -> Iterator[dict[str, dict[str, str]]]:
     """For each vendor the arguments of :func:`the_program` and :func:`the_bare`."""
-    with TemporaryDirectory(prefix="reconciler-bench-") as name, served(Path(name), people) as vendors:
+    with folder_of_its_own() as outer, served(outer, people) as vendors:
         beds = {}
         for vendor in vendors.values():
-            folder = Path(name) / vendor.name
+            folder = outer / vendor.name
             folder.mkdir()
             (folder / "vendor.json").write_text(json.dumps(asdict(vendor)), "utf-8")
             beds[vendor.name] = {"folder": str(folder)}
@@ -138,14 +146,14 @@ def the_program(folder: str) -> dict[str, Any]:
         ahead = timedelta(days=2)  # now everybody's audit is due
         house.loop.audit()
         seen["idle_audit"] = vendor.requests()
-        for each in ROUNDS:
-            sessions = _change(lms, each, sessions, len(vendor.ours))
+        for each in (*WARM_UP, *ROUNDS):
+            sessions = _change(lms, each.removeprefix("warm_up_"), sessions, len(vendor.ours))
             with cpu() as spent:
                 run = house.loop.push()
             assert run.counts["changed"] == len(vendor.ours), run.sentence
-            seconds += spent()
+            seconds += 0 if each in WARM_UP else spent()
             seen[each] = vendor.requests()
-    (Path(folder) / "requests.json").write_text(json.dumps({each: seen[each] for each in ROUNDS}), "utf-8")
+    (Path(folder) / "requests.json").write_text(json.dumps(seen), "utf-8")
     calls = {each: Counter(request["operation"] for request in found) for each, found in seen.items()}
     return {"cpu": seconds, "people": len(vendor.ours), "calls": calls}
 
@@ -224,10 +232,11 @@ def the_bare(folder: str) -> dict[str, Any]:
     twin = {mine.mailbox: theirs for mine, theirs in zip(vendor.ours, vendor.bare, strict=True)}
     send = client(vendor)
     vendor.requests()
-    with cpu() as spent:
-        for each in ROUNDS:
-            for request in rounds[each]:
+    for some in (WARM_UP, ROUNDS):
+        requests = [request for each in some for request in rounds[each]]
+        with cpu() as spent:
+            for request in requests:
                 send(twin[request["mailbox"]], request)
-    wanted = Counter(request["operation"] for each in ROUNDS for request in rounds[each])
-    assert Counter(request["operation"] for request in vendor.requests()) == wanted
+        wanted = Counter(request["operation"] for request in requests)
+        assert Counter(request["operation"] for request in vendor.requests()) == wanted
     return {"cpu": spent()}

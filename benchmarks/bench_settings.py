@@ -7,13 +7,12 @@ Beside it stands PyYAML reading the same file into lists and dictionaries, unche
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import yaml
 
 from benchmarks.child import cpu
 from benchmarks.figures import Figure, Scale, median_ratio
-from benchmarks.home import write_settings
+from benchmarks.home import folder_of_its_own, write_settings
 from reconciler.settings import load
 
 ACCOUNTS = 1_000
@@ -21,8 +20,7 @@ ACCOUNTS = 1_000
 
 def main(scale: Scale) -> list[Figure]:
     """Load a file with a thousand accounts."""
-    with TemporaryDirectory(prefix="reconciler-bench-") as name:
-        folder = Path(name)
+    with folder_of_its_own() as folder:
         accounts = {f"account-{n}": {"mode": "observe", "people": [str(n)]} for n in range(ACCOUNTS)}
         database = f"sqlite:///{folder}/none.db"
         file = write_settings(folder, {"url": database}, database, accounts={"each": accounts})

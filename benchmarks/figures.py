@@ -39,7 +39,7 @@ class Scale:
     runs: int
 
 
-FULL = Scale("full", seats=(10_000, 100_000), people=200, runs=5)
+FULL = Scale("full", seats=(10_000, 100_000), people=150, runs=5)
 QUICK = Scale("quick", seats=(1_000, 10_000), people=20, runs=3)
 
 

@@ -142,6 +142,22 @@ class Guard(StrEnum):
     PAUSE = "pause"  # an operator's
 
 
+class Consent(StrEnum):
+    """How far people's consents came, and why no further."""
+
+    BEGUN = "begun"
+    CONNECTED = "connected"
+    DECLINED = "declined"
+    ADMIN_APPROVAL = "admin-approval"
+    WRONG_ACCOUNT = "wrong-account"
+    SCOPES_LACKING = "scopes-lacking"
+    EXPIRED = "expired"
+    ALREADY_CONNECTED = "already-connected"
+    ACCOUNT_TAKEN = "account-taken"
+    BROKEN = "broken"
+    UNAVAILABLE = "unavailable"  # the vendor, the LMS or our own state
+
+
 class Purged(StrEnum):
     """What is deleted once it has been kept long enough."""
 

@@ -36,6 +36,7 @@ from reconciler.errors import ConfigurationError
 from reconciler.labels import (
     Change,
     ChangeResult,
+    Consent,
     Cycle,
     Drift,
     EventState,
@@ -230,6 +231,12 @@ class Metrics:
         self._connections = self._gauge(
             "connections", "People's connected calendars.", provider=Provider, state=ConnectionState
         )
+        self._flows = self._counter(
+            "oauth_flows",
+            "How far people's consents came, and why no further.",
+            provider=Provider,
+            result=Consent,
+        )
         for provider, scope in product(self._providers, Scope):
             self._throttled(provider, scope).set_function(self._refusal(provider, scope))
 
@@ -258,6 +265,10 @@ class Metrics:
         """People's connections by (provider, state)."""
         for provider, state in product(self._seen(counts), ConnectionState):
             self._connections(provider, state).set(counts.get((provider, state), 0))
+
+    def consent(self, provider: str, result: str) -> None:
+        """A person's consent came so far: begun, connected, or why not."""
+        self._flows(provider, result).inc()
 
     def _seen(self, counts: Mapping[tuple[str, str], int]) -> set[Provider]:
         """Every provider counted so far: one that has gone returns to 0."""

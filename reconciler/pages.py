@@ -74,7 +74,11 @@ def serving(house: House) -> Iterator[Serving | None]:
         yield None
         return
     site = site_of(house)
-    served = Serving(create_app(site), given.listen.host, given.listen.port, site.prefix, given.trusted_proxy)
+    app, listen = create_app(site), given.listen
+    try:
+        served = Serving(app, listen.host, listen.port, site.prefix, given.trusted_proxy)
+    except OSError as error:
+        raise ReconcilerError(f"the pages cannot be served at {listen}: {error.strerror}") from error
     log.info("pages for %s are served at %s", site.public_url, given.listen)
     try:
         yield served

@@ -202,7 +202,8 @@ def _upserting(
 def insert_once(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> bool:
     """Insert a row; false, and nothing done, if its primary key is there already."""
     build = sqlite_dialect.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    return bool(connection.execute(build(table).values(**row).on_conflict_do_nothing()).rowcount)
+    statement = build(table).values(**row).on_conflict_do_nothing().returning(*table.primary_key)
+    return connection.execute(statement).one_or_none() is not None
 
 
 def insert_missing(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request, url_for
 
 from reconciler.errors import ConsentRefused, ReconcilerError
+from reconciler.labels import Consent
 from reconciler.ledger.audit import AuditLine
 from reconciler.ledger.enrolment import Grant
 from reconciler.ledger.people import CONNECT_REFUSED
@@ -48,6 +49,7 @@ def begin(vendor: str) -> Any:
     except ReconcilerError as problem:
         raise as_page_problem(problem, vendor) from problem
     page = render_template("continue.html", url=start.auth_url, about=words_of(vendor))
+    site().world.metrics.consent(vendor, Consent.BEGUN)
     response = make_response(page)
     kept = {"secrets": dict(start.secrets), "state": state, "begun": site().world.clock().timestamp()}
     _make_room(response)
@@ -98,10 +100,13 @@ def _finish(session: PageSession, vendor: str, state: str, kept: dict[str, Any] 
         granted = flow.finish(kept["secrets"], site().callback(vendor), request.args.to_dict())
         connection = _connect(person, vendor, granted)
     except ConsentRefused as problem:
+        site().world.metrics.consent(vendor, Consent(problem.problem))
         _note_refusal(person, vendor, problem)
         raise as_page_problem(problem, vendor) from problem
     except ReconcilerError as problem:
+        site().world.metrics.consent(vendor, Consent.UNAVAILABLE)
         raise as_page_problem(problem, vendor) from problem
+    site().world.metrics.consent(vendor, Consent.CONNECTED)
     site().notices.tell(
         Notice(NoticeKind.CONNECTED, person.id, person.account, "", f"connection {connection.id} {vendor}")
     )

@@ -9,6 +9,7 @@ from wsgiref.types import WSGIApplication
 from waitress.server import create_server
 
 THREADS = 8
+_LOOP = 1.0  # seconds until the loop looks whether it is to end
 
 
 class Serving:
@@ -34,12 +35,22 @@ class Serving:
             clear_untrusted_proxy_headers=True,
             **trusted,
         )
-        self.port: int = int(self._server.effective_port)
-        self._thread = threading.Thread(target=self._server.run, name="pages", daemon=True)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="pages", daemon=True)
         self._thread.start()
+
+    def _run(self) -> None:
+        """Waitress' own ``run`` ends with the process only; this one ends when it is told to."""
+        server = self._server
+        while not self._stop.is_set():
+            server.asyncore.loop(
+                timeout=_LOOP, map=server._map, use_poll=server.adj.asyncore_use_poll, count=1
+            )
 
     def close(self) -> None:
         """Stop listening; answers under way are finished."""
-        self._server.close()
+        self._stop.set()
+        self._server.pull_trigger()
+        self._thread.join()
         self._server.task_dispatcher.shutdown()
-        self._thread.join(timeout=5)
+        self._server.close()

@@ -11,7 +11,7 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,6 +27,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 from tests.support.house import SetClock
 from tests.support.pages import Pages, the_pages
 
+ACCOUNTS = {"google": "ana@gmail.example", "microsoft": "ana@contoso.example"}
 PICTURES = Path(__file__).parents[2] / "build" / "screenshots"
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1100, "height": 850}
@@ -79,18 +80,14 @@ class Town:
     browser: Browser
     context: BrowserContext
 
-    def tab(self, **given: Any) -> Page:
+    def tab(self) -> Page:
         """A new tab of the same browser."""
-        page = self.context.new_page()
-        page.set_default_timeout(10_000)
-        return page
+        return self.context.new_page()
 
-    def somebody_else(self, **given: Any) -> Page:
-        """A tab of another person's browser."""
-        context = self.browser.new_context(ignore_https_errors=True, viewport=DESK, **given)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        return page
+    def another_browser(self, **given: Any) -> Page:
+        """A tab of a browser that nobody has used yet."""
+        context = self.browser.new_context(**{"ignore_https_errors": True, "viewport": DESK, **given})
+        return context.new_page()
 
     def arrive(self, page: Page, person: str = "ana", **claims: Any) -> Page:
         """A person comes from the LMS and presses the one button."""
@@ -110,11 +107,36 @@ class Town:
         page.get_by_role("button", name="Allow").click()
         return page
 
-    def connect(self, page: Page, vendor: str, address: str) -> Page:
-        """From one's own page to the vendor's and back, connected."""
+    def authorize(self, page: Page, vendor: str) -> Page:
+        """From one's own page to the vendor's."""
         title = {"google": "Google Calendar", "microsoft": "Microsoft 365"}[vendor]
         page.get_by_role("button", name=re.compile(title)).click()
-        return self.allow(page, vendor, address)
+        page.wait_for_url(re.compile("^https://"))
+        return page
+
+    def connect(self, page: Page, vendor: str, address: str | None = None) -> Page:
+        """From one's own page to the vendor's and back, connected."""
+        address = address or ACCOUNTS[vendor]
+        bed = self.pages.bed
+        bed.addresses["ana"] = (bed.google if vendor == "google" else bed.microsoft, address)
+        return self.allow(self.authorize(page, vendor), vendor, address)
+
+    def connected(self, vendor: str = "google") -> Page:
+        """Ana's page, once her session is in her calendar."""
+        page = self.connect(self.arrive(self.tab()), vendor)
+        self.until(lambda: len(self.pages.bed.titles("ana")) > 0)
+        page.reload()
+        return page
+
+    @tenacity.retry(
+        retry=tenacity.retry_if_exception_type(AssertionError),
+        wait=tenacity.wait_fixed(0.1),
+        stop=tenacity.stop_after_delay(30),
+        reraise=True,
+    )
+    def until(self, so: Callable[[], bool]) -> None:
+        """Wait for what the running program does by itself."""
+        assert so()
 
 
 def look(page: Page, name: str) -> None:
@@ -143,7 +165,7 @@ def a_town(folder: Path, ledger_file: Path, browser: Browser, **given: Any) -> I
         "public": f"http://localhost:{port}",
         "clock": RealClock(),
         "ops": {"listen": f"127.0.0.1:{ops}"},
-        "intervals": {"push": "1s", "confirm": "1s"},
+        "intervals": {"push": "1s", "confirm": "1s", "jitter": 0.0},
         **given,
     }
     with the_pages(folder, f"sqlite:///{folder}/state.db", **settings) as pages:

@@ -67,6 +67,8 @@ def everything_told() -> Metrics:
             metrics.change(vendor, *change)
         for operation, outcome in product(labels.Operation, labels.Outcome):
             metrics.request(vendor, operation, outcome, 1)
+        for result in labels.Consent:
+            metrics.consent(vendor, result)
     return metrics
 
 
@@ -94,7 +96,7 @@ def test_every_value_of_a_label_is_of_an_enum() -> None:
     allowed |= {
         "provider": set(labels.Provider),
         "cycle": set(labels.Cycle),
-        "result": {*labels.Result, *labels.ChangeResult},
+        "result": {*labels.Result, *labels.ChangeResult, *labels.Consent},
         "kind": set(labels.Drift),
         "state": {*labels.EventState, *ConnectionState},
         "change": set(labels.Change),

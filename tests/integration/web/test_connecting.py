@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from reconciler.errors import StateUnreadable
+from reconciler.errors import ConsentProblem, StateUnreadable
+from reconciler.labels import Consent
 from reconciler.model import ConnectionState, Mode
 from reconciler.simulators.wire import Fault
 from reconciler.tokens.store import SqlTokens
@@ -256,6 +257,22 @@ def test_an_account_of_another_organisation_is_refused(pages: Pages) -> None:
     ana = pages.connected("google")
     assert ana.heading == "This account cannot be connected"
     assert nothing_is_connected(pages)
+
+
+def test_how_far_consents_came_is_counted(pages: Pages, vendor: str, at_the_vendor: Browser) -> None:
+    at_the_vendor.press(NO[vendor], account=ANA).open(f"{PUBLIC}/")
+    pages.consent(at_the_vendor, vendor, ANA)
+    counted = {
+        result: pages.bed.house.metrics.registry.get_sample_value(
+            "reconciler_oauth_flows_total", {"provider": vendor, "result": result}
+        )
+        for result in ("begun", "declined", "connected", "broken")
+    }
+    assert counted == {"begun": 2, "declined": 1, "connected": 1, "broken": 0}
+
+
+def test_every_way_a_consent_can_fail_is_counted() -> None:
+    assert {problem.value for problem in ConsentProblem} <= {one.value for one in Consent}
 
 
 # One calendar a person, one person a calendar -----------------------------------------------------

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from reconciler.diff.changes import DELETING, Change
+from reconciler.diff.changes import DELETING, Change, DeleteSurplus
 from reconciler.diff.plan import Plan
-from reconciler.model import Mode
+from reconciler.model import Mode, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ def allow(plan: Plan, mode: Mode, account_held: bool, may_delete: bool) -> Allow
     """What of this plan may go ahead.
 
     ``account_held``: too many sessions of the account have vanished, so nothing that vanished without
-    trace is deleted. ``may_delete``: this reading of the LMS is the one that the scan saw.
+    trace is deleted. ``may_delete``: this reading of the LMS is the one that the scan saw. A second event
+    beside the one that stays depends on no reading.
     """
     if mode is Mode.OBSERVE:
         return Allowed((), left_out=plan.changes)
@@ -40,11 +41,17 @@ def allow(plan: Plan, mode: Mode, account_held: bool, may_delete: bool) -> Allow
             allowed.append(change)
         elif mode is Mode.UPSERT_ONLY:
             left_out.append(change)
-        elif not may_delete or (account_held and change.key.session in plan.vanished):
+        elif (account_held and change.key.session in plan.vanished) or (not may_delete and not _twin(change)):
             held.append(change)
         else:
             allowed.append(change)
     return Allowed(tuple(allowed), tuple(held), tuple(left_out))
+
+
+def _twin(change: Change) -> bool:
+    """Whether this deletes a second event, and the row's own is there and stays."""
+    beside = change.entry if isinstance(change, DeleteSurplus) else None
+    return beside is not None and beside.state is State.LIVE
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ class Oracle:
     given: list[tuple[str, str, str]] = field(default_factory=list)
     wrongs: list[str] = field(default_factory=list)
     lies: int = 0
+    waits: bool = False
 
     # What is told to it ---------------------------------------------------------------------------
 
@@ -134,8 +135,13 @@ class Oracle:
 
     # I1, I2: calendars ----------------------------------------------------------------------------
 
-    def calendars(self) -> None:
-        """Everything is as the LMS wants it, but for what its owner has just deleted."""
+    def calendars(self, finally_: bool = False) -> None:
+        """Everything is as the LMS wants it, but for what its owner has just deleted.
+
+        While a seat of a person waits for an answer nothing of theirs counts as applied, and what came back
+        to be deleted stays until it does.
+        """
+        self.waits = not finally_
         for person in self.site.people:
             if self.site.healthy(person):
                 self._calendar(person, self.site.mailbox(person))
@@ -151,7 +157,7 @@ class Oracle:
         ours = Counter(
             (one.key, one.calendar_id)
             for one in there
-            if one.ours and one.key and one.key.session not in keep and not _put_elsewhere(mailbox, one)
+            if one.ours and one.key and one.key.session not in keep and not _out_of_sight(mailbox, one)
         )
         for (key, calendar), count in ours.items():
             if count > 1:
@@ -164,10 +170,11 @@ class Oracle:
                 if expected and not any(_is(one, day) for one in here):
                     self._wrong(f"I2: {person} lacks {session} at {day.starts:%d %H:%M}")
         for one in there:
-            if not one.ours or one.key is None or one.key.session in keep or _put_elsewhere(mailbox, one):
+            if not one.ours or one.key is None or one.key.session in keep or _out_of_sight(mailbox, one):
                 continue
             right = any(_is(one, day) for day in wanted.get(one.key.session, []))
-            if not right and not self._left_alone(person, one):
+            waiting = self.waits and one.returned and self._waits(person)
+            if not right and not waiting and not self._left_alone(person, one):
                 self._wrong(
                     f"I2: {person} has {one.event_id} of {one.key.session} at {one.day}, unwanted or wrong"
                 )
@@ -192,6 +199,10 @@ class Oracle:
         """Its owner has deleted it and nothing has come of it yet, or it is shown as held or dismissed."""
         deleted = any(one.stands for one in self._of(person, session))
         return deleted or self._shown(person, session)
+
+    def _waits(self, person: str) -> bool:
+        open_ = (State.MISSING, State.HELD, State.UNREGISTERING)
+        return any(row.state in open_ for row in self.site.desk.entries([person])[person])
 
     def _shown(self, person: str, session: str) -> bool:
         rows = self.site.desk.entries([person])[person]
@@ -251,9 +262,9 @@ class Oracle:
         self.wrongs.append(what)
 
 
-def _put_elsewhere(mailbox: Mailbox, event: Stored) -> bool:
-    """Its owner has put it, or put it back, into a calendar that no listing shows."""
-    return event.returned and event.calendar_id != mailbox.default
+def _out_of_sight(mailbox: Mailbox, event: Stored) -> bool:
+    """Its owner has put it, or put it back, where no listing shows it: elsewhere, or without its marker."""
+    return event.returned and (event.calendar_id != mailbox.default or event.marker is None)
 
 
 def _is(event: Stored, day: WantedDay) -> bool:

@@ -290,7 +290,7 @@ class Site:
             self.audit_all()
             self._put_back_what_the_fleet_guard_holds()
         self.audit_all()
-        self.oracle.calendars()
+        self.oracle.calendars(finally_=True)
         self.oracle.outcomes()
 
     def days(self, session: str) -> list[When]:

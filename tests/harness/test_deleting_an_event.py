@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from reconciler.model import Answer
 from reconciler.ports import RegistrarAnswer, RegistrarOutcome
 from tests.harness.mailbox import Trouble
 from tests.harness.site import DAY, HOUR, MINUTE, Site, when
@@ -220,3 +221,21 @@ def test_a_state_restored_from_a_copy_made_while_the_program_ran_proves_nothing(
     assert seats(site, "ana", session) == {"booked"}
     site.settle()
     assert site.wrongs() == []
+
+
+def test_a_second_event_goes_though_another_seat_waits_for_an_answer(site: Site) -> None:
+    one, other = site.lms.add_session(when(9)), site.lms.add_session(when(6), when(7))
+    site.newcomer("ana", "google", one, other)
+    site.round()
+    first = site.events("ana", one)[0]
+    site.delete("ana", one)
+    site.delete("ana", other, 0)
+    site.audit_all()
+    site.answer("ana", one, Answer.KEEP)
+    site.clock.move(31 * MINUTE)
+    site.round()
+    assert site.states("ana") == ["live", "held", "live"]
+    site.mailbox("ana").restore(first)
+    for _ in range(2):
+        site.audit_all()
+    assert len(site.events("ana", one)) == 1

@@ -453,6 +453,7 @@ def state_is_lost(site: Site, dice: random.Random) -> None:
 def state_is_restored(site: Site, dice: random.Random) -> None:
     """A backup is made; life goes on; the backup is put in place."""
     backup = site.back_up()
+    site.round()
     for name in (
         "delete_event",
         "book_again",

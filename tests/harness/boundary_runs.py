@@ -12,7 +12,7 @@ from tests.harness.boundaries import How
 from tests.harness.scenarios import Scenario
 from tests.harness.site import Site, Templates
 
-Intrusion = Callable[[Site], None]
+Intrusion = Callable[[Site], object]
 HOWS = (How.CRASH_BEFORE, How.CRASH_AFTER, How.ERROR_BEFORE, How.REPLY_LOST)
 
 

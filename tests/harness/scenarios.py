@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from reconciler.model import Answer
-from tests.harness.mailbox import Trouble
-from tests.harness.site import HOUR, MINUTE, Options, Site, when
+from tests.harness.mailbox import Stored, Trouble
+from tests.harness.site import MINUTE, Options, Site, when
 
 Step = Callable[[Site], object]
 ONE, OTHER = "session-1", "session-2"
@@ -115,6 +115,10 @@ def reconnect(site: Site) -> None:
 def book_again(site: Site) -> None:
     site.lms.cancel("ana", ONE)
     site.lms.book("ana", ONE)
+
+
+def copies(site: Site) -> list[Stored]:
+    return [one for one in site.mailbox("ana").there() if not one.ours]
 
 
 def of(
@@ -226,7 +230,68 @@ ALL: list[Scenario] = [
         lambda site: site.delete("ben", ONE),
         audit,
         audit,
-        end=lambda site: seats(site, "ben", ONE) == {"booked"},
+        end=lambda site: site.states("ben", ONE) == ["dismissed"] and shows(site, "ben", ONE, 0),
+    ),
+    *of(
+        "an instructor deletes the event twice, and the session changes",
+        lambda site: site.delete("ben", ONE),
+        audit,
+        audit,
+        lambda site: site.delete("ben", ONE),
+        audit,
+        audit,
+        lambda site: site.lms.change(ONE, title="First aid"),
+        round_,
+        end=lambda site: shows(site, "ben", ONE),
+    ),
+    *of(
+        "a session is called off, and on again",
+        lambda site: site.lms.cancel_session(ONE),
+        round_,
+        lambda site: site.lms.change(ONE, status="scheduled"),
+        *GIVEN,
+        end=lambda site: seats(site, "ana", ONE) == {"booked"} and shows(site, "ana", ONE),
+    ),
+    *of(
+        "the event is moved to another calendar, and the seat cancelled",
+        move_away,
+        round_,
+        lambda site: site.lms.cancel("ana", ONE),
+        round_,
+        audit,
+        end=lambda site: shows(site, "ana", ONE, 0),
+    ),
+    *of(
+        "the event is moved to another calendar, and the seat booked anew",
+        move_away,
+        book_again,
+        round_,
+        audit,
+        end=lambda site: shows(site, "ana", ONE),
+    ),
+    *of(
+        "a copy is made, and the seat cancelled",
+        lambda site: site.mailbox("ana").copy(site.events("ana", ONE)[0], site.clock()),
+        round_,
+        lambda site: site.lms.cancel("ana", ONE),
+        round_,
+        audit,
+        end=lambda site: shows(site, "ana", ONE, 0) and len(copies(site)) == 1,
+    ),
+    *of(
+        "an event is edited by its owner",
+        lambda site: [site.mailbox("ana").edit(one, title="Mine") for one in site.events("ana", ONE)],
+        audit,
+        end=lambda site: site.events("ana", ONE)[0].title == f"Title of {ONE}",
+    ),
+    *of(
+        "rows of days are made anew at every save",
+        lambda site: site.lms.move(OTHER, *site.days(OTHER)),
+        round_,
+        audit,
+        end=lambda site: (
+            {one.made_at for one in site.mailbox("ana").events if one.key} == {site.begun + MINUTE}
+        ),
     ),
     *of(
         "a learner empties the calendar",
@@ -322,5 +387,3 @@ ALL: list[Scenario] = [
         if one.name.endswith(vendor)
     ],
 ]
-NAMES = [scenario.name for scenario in ALL]
-__all__ = ["ALL", "HOUR", "NAMES", "Scenario"]

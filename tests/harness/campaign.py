@@ -1,0 +1,152 @@
+"""The long runs, made by hand, and what is kept of them: ``reports/*.json``, one file for each kind."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from multiprocessing import Pool
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tests.harness.boundaries import How
+from tests.harness.boundary_runs import HOWS, boundaries_of, run
+from tests.harness.histories import LENGTH, Outcome, history, play, shortened
+from tests.harness.scenarios import ALL
+from tests.harness.site import Templates
+
+ROOT = Path(__file__).parents[2]
+REPORTS = ROOT / "reports"
+SHOWN = 10
+Job, Result = TypeVar("Job"), TypeVar("Result")
+
+
+@dataclass
+class Report:
+    """What one kind of run found. ``wrongs`` is what should be empty."""
+
+    name: str
+    parameters: dict[str, Any]
+    counts: dict[str, int] = field(default_factory=dict)
+    wrongs: list[str] = field(default_factory=list)
+    begun: float = field(default_factory=time.monotonic)
+
+    def write(self) -> None:
+        """Keep it, with the date and the commit it was made on."""
+        REPORTS.mkdir(exist_ok=True)
+        body = {
+            "name": self.name,
+            "date": f"{datetime.now(UTC):%Y-%m-%d}",
+            "commit": commit(),
+            "seconds": round(time.monotonic() - self.begun),
+            "parameters": self.parameters,
+            "counts": self.counts,
+            "wrongs": self.wrongs[:SHOWN],
+        }
+        text = json.dumps(body, indent=2, ensure_ascii=False)
+        (REPORTS / f"{self.name}.json").write_text(text + "\n", "utf-8")
+
+    def end(self) -> int:
+        """Say it, keep it; the exit code."""
+        counts = ", ".join(f"{number} {what}" for what, number in self.counts.items())
+        print(f"{self.name}: {counts}; {len(self.wrongs)} wrong")
+        for wrong in self.wrongs[:SHOWN]:
+            print(f"  {wrong}")
+        self.write()
+        return 1 if self.wrongs else 0
+
+
+def commit() -> str:
+    """The commit this was made on; with a plus where files differ from it."""
+
+    def said(*arguments: str) -> str:
+        command = ["git", "-c", f"safe.directory={ROOT}", *arguments]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+
+    changed = said("status", "--porcelain", "--untracked-files=no", "--", "reconciler", "tests")
+    return said("rev-parse", "--short=10", "HEAD") + ("+" if changed else "")
+
+
+@contextmanager
+def templates() -> Iterator[Templates]:
+    """Files to begin with; in memory where there is such a place."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield Templates(Path(folder))
+
+
+def at_once(work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
+    """The work on all jobs, by as many processes as there are processors."""
+    with Pool(os.cpu_count(), initializer=quiet) as pool:
+        yield from pool.imap_unordered(work, jobs, chunksize=4)
+
+
+def quiet() -> None:
+    """Nothing of what the program logs is of interest here."""
+    logging.disable(logging.CRITICAL)
+
+
+# Boundaries -------------------------------------------------------------------------------------------
+
+
+def boundaries(stride: int) -> Report:
+    """Every scenario with each thing that may happen at each boundary (each ``stride``-th), and once more
+    with a second crash in the recovery from the first."""
+    report = Report("boundaries", {"stride": stride})
+    with templates() as files:
+        jobs = list(_jobs(files, stride))
+        for wrongs in at_once(partial(_run, files), jobs):
+            report.wrongs += wrongs
+    report.counts = {"scenarios": len(ALL), "runs": len(jobs)}
+    return report
+
+
+def _jobs(files: Templates, stride: int) -> Iterator[tuple[int, int, How, int | None]]:
+    for number, scenario in enumerate(ALL):
+        crossed = len(boundaries_of(files, scenario))
+        for offset, how in enumerate(HOWS):
+            for at in range((number + offset) % stride, crossed, stride):
+                yield number, at, how, None
+        for at in range(number % stride, crossed, stride):
+            yield number, at, How.CRASH_AFTER, (7 * at + number) % 23
+
+
+def _run(files: Templates, job: tuple[int, int, How, int | None]) -> list[str]:
+    number, at, how, recovery = job
+    scenario = ALL[number]
+    where = f"{scenario.name}, boundary {at}, {how}" + (
+        f", again after {recovery}" if recovery is not None else ""
+    )
+    return [f"{where}: {wrong}" for wrong in run(files, scenario, at, how, recovery)]
+
+
+# Histories --------------------------------------------------------------------------------------------
+
+
+def histories(count: int, first: int, length: int = LENGTH) -> Report:
+    """So many random histories, the seeds counted from ``first``; those that go wrong are made short."""
+    report = Report("histories", {"first seed": first, "last seed": first + count - 1, "steps": length})
+    report.counts = dict.fromkeys(("histories", "deletions by owners", "un-registrations"), 0)
+    with templates() as files:
+        for seed, outcome in at_once(partial(_play, files, length), range(first, first + count)):
+            report.counts["histories"] += 1
+            report.counts["deletions by owners"] += outcome.deletions
+            report.counts["un-registrations"] += outcome.unregistered
+            if outcome.wrongs:
+                short = (
+                    shortened(files, history(seed, length)) if len(report.wrongs) < SHOWN else history(seed)
+                )
+                report.wrongs.append(f"{short}: {outcome.wrongs[0]}")
+    return report
+
+
+def _play(files: Templates, length: int, seed: int) -> tuple[int, Outcome]:
+    return seed, play(files, history(seed, length))

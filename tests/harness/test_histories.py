@@ -1,0 +1,23 @@
+"""Random histories, the same ones at every run; other seeds by ``make histories N=20000``."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.harness.histories import history, play, shortened
+from tests.harness.site import Templates
+
+GROUPS, OF = 30, 10
+
+
+@pytest.mark.parametrize("group", range(GROUPS))
+def test_what_must_hold_holds_in_every_history(templates: Templates, group: int) -> None:
+    for seed in range(group * OF, (group + 1) * OF):
+        told = history(seed)
+        outcome = play(templates, told)
+        assert outcome.wrongs == [], f"{shortened(templates, told)}"
+
+
+@pytest.mark.parametrize("seed", range(0, 300, 50))
+def test_the_same_seed_gives_the_same_trace(templates: Templates, seed: int) -> None:
+    assert play(templates, history(seed)).trace == play(templates, history(seed)).trace

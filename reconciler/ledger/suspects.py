@@ -16,12 +16,14 @@ from reconciler.ledger.columns import EPOCH
 from reconciler.ledger.database import Database, upsert
 from reconciler.ledger.leases import new_epoch, prove
 from reconciler.ledger.rows import columns_of_entry, entry_of
-from reconciler.ledger.tables import event, evidence, hold, person_state
-from reconciler.model import Answer, LedgerEntry, State
+from reconciler.ledger.tables import account, event, evidence, hold, person_state
+from reconciler.ledger.tables import connection as connections
+from reconciler.model import Answer, ConnectionState, LedgerEntry, Mode, State
 from reconciler.ports import Evidence, Fleet, FleetLimit, Lease
 
 _IN_QUESTION = [state.value for state in (State.MISSING, State.HELD, State.UNREGISTERING)]
 _VANISHED = [*_IN_QUESTION, State.UNREGISTERED.value]
+_GIVEN = [State.UNREGISTERING.value, State.UNREGISTERED.value]
 
 
 class Suspects:
@@ -152,12 +154,34 @@ class Suspects:
 def _fleet(connection: sa.Connection, provider: str, since: datetime, now: datetime) -> Fleet:
     """Seats (person and session) and people, in place and vanished."""
     alive = sa.and_(event.c.state == State.LIVE.value, event.c.ends > now)
-    vanished = sa.and_(event.c.state.in_(_VANISHED), event.c.missing_since > since)
+    vanished = sa.or_(_lately(since), _unheard(now))
     return Fleet(
         live=_seats(connection, provider, alive),
         vanished=_seats(connection, provider, vanished),
         live_people=_people(connection, provider, alive),
         vanished_people=_people(connection, provider, vanished),
+    )
+
+
+def _lately(since: datetime) -> sa.ColumnElement[bool]:
+    """Vanished, proven a first time, or given back since."""
+    given = sa.and_(event.c.state.in_(_GIVEN), event.c.updated_at > since)
+    seen = sa.or_(event.c.missing_since > since, event.c.missing_confirmed_at > since)
+    return sa.or_(sa.and_(event.c.state.in_(_VANISHED), seen), given)
+
+
+def _unheard(now: datetime) -> sa.ColumnElement[bool]:
+    """Vanished however long ago, and not heard yet though it will be: the program stood still meanwhile."""
+    maintained = sa.select(connections.c.person).where(
+        connections.c.state == ConnectionState.CONNECTED.value, connections.c.baseline_since.is_not(None)
+    )
+    heard = sa.select(account.c.account).where(account.c.mode == Mode.SYNC.value)
+    return sa.and_(
+        event.c.state == State.MISSING.value,
+        event.c.missing_confirmed_at.is_(None),
+        event.c.ends > now,
+        event.c.person.in_(maintained),
+        event.c.account.in_(heard),
     )
 
 

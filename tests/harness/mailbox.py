@@ -76,7 +76,10 @@ class Stored:
 
 @dataclass
 class Mailbox:
-    """An account. ``owner`` is the person of the LMS it belongs to; ids go on counting for ever."""
+    """An account. ``owner`` is the person of the LMS it belongs to; ids go on counting for ever.
+
+    ``conflicts``: so many writes find that another one was quicker; ``refusals``: so many are refused.
+    """
 
     owner: str
     default: str
@@ -86,6 +89,7 @@ class Mailbox:
     troubles: set[Trouble] = field(default_factory=set)
     transactions: dict[str, Stored] = field(default_factory=dict)
     conflicts: int = 0
+    refusals: int = 0
     versions: int = 0
 
     def __post_init__(self) -> None:

@@ -221,7 +221,8 @@ class VendorCalendar:
             raise VendorUnavailable("no answer")
         writes = operation in ("create", "update", "delete")
         self._vendor.wrote += writes
-        if writes and Trouble.REFUSES in troubles:
+        if writes and (Trouble.REFUSES in troubles or self._mailbox.refusals):
+            self._mailbox.refusals = max(0, self._mailbox.refusals - 1)
             raise EventRefused("the event is refused")
         result = self._vendor.boundaries.cross(
             f"{self._vendor.name} {operation}", effect, lambda: VendorUnavailable("no answer")

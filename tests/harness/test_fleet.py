@@ -1,0 +1,162 @@
+"""Many seats vanish at one vendor at once: nobody loses one before somebody has looked."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.model import Answer
+from reconciler.ports import RegistrarAnswer, RegistrarOutcome
+from tests.harness.mailbox import Trouble
+from tests.harness.site import DAY, HOUR, MINUTE, Site, when
+
+CROWD = [f"person-{number}" for number in range(8)]
+
+
+def a_crowd(site: Site, *others: str) -> str:
+    """Eight learners in one session, and others who lose nothing."""
+    session = site.lms.add_session(when(9), id="session-1")
+    for person in (*CROWD, *others):
+        site.newcomer(person, "google", session)
+    site.round()
+    return session
+
+
+def seats(site: Site, session: str) -> set[str]:
+    return {status for one in site.people for status in site.facts.statuses(one, session).values()}
+
+
+def test_more_than_five_are_held_until_an_operator_lets_them_go(site: Site) -> None:
+    session = a_crowd(site, "zoe")
+    for person in CROWD:
+        site.delete(person)
+    site.audit_all()
+    site.clock.move(31 * MINUTE)
+    site.round()
+    assert {state for person in CROWD for state in site.states(person)} == {"held"}
+    assert seats(site, session) == {"booked"}
+    assert site.told == []
+    for person in CROWD:
+        site.answer(person, session, Answer.GIVE_BACK)
+    site.desk.release_hold("fleet", "google", "test", site.clock())
+    site.round()
+    assert seats(site, session) == {"booked", "cancelled"}
+    assert len(site.oracle.given) == len(CROWD)
+    assert site.wrongs() == []
+
+
+def test_five_or_fewer_are_not(site: Site) -> None:
+    session = a_crowd(site)
+    for person in CROWD[:5]:
+        site.delete(person)
+    site.audit_all()
+    site.clock.move(31 * MINUTE)
+    site.round()
+    assert len(site.oracle.given) == 5
+    assert seats(site, session) == {"booked", "cancelled"}
+
+
+@pytest.mark.parametrize("people", [2, 8])
+def test_a_vendor_that_shows_nothing_to_anybody_unregisters_nobody(site: Site, people: int) -> None:
+    session = site.lms.add_session(when(9), id="session-1")
+    for person in CROWD[:people]:
+        site.newcomer(person, "google", session)
+    site.round()
+    site.vendors["google"].troubles.add(Trouble.LYING)
+    for _ in range(4):
+        site.audit_all()
+        site.clock.move(31 * MINUTE)
+    assert seats(site, session) == {"booked"}
+    assert len(site.events(CROWD[0])) == 1
+    site.settle()
+    assert site.wrongs() == []
+
+
+def test_what_was_missed_before_the_program_stood_still_is_counted_after_it(site: Site) -> None:
+    session = a_crowd(site, "zoe")
+    site.vendors["google"].troubles.add(Trouble.LYING)
+    for person in CROWD:
+        site.desk.make_due(person, site.clock())
+    site.cycle("push")
+    site.cycle("audit")
+    site.kill()
+    for _ in range(3):
+        site.clock.move(2 * HOUR)
+        site.cycle("confirm")
+    assert seats(site, session) == {"booked"}
+    assert site.told == []
+
+
+def test_what_begins_its_grace_meanwhile_meets_the_guard_in_the_commit_of_the_intent(site: Site) -> None:
+    """Five are proven a first time; three more vanish in the cycle in which the five are to be given up."""
+    session = a_crowd(site, "zoe")
+    for person in CROWD[:5]:
+        site.delete(person)
+    site.audit_all()
+    site.clock.move(31 * MINUTE)
+    loop = site.process().house.loop
+    asked = loop.world.ledger.fleet
+
+    def more_vanish(provider: str, since: object, now: object) -> object:
+        counted = asked(provider, since, now)  # type: ignore[arg-type]
+        if not site.oracle.deletions[5:] and provider == "google":
+            for person in CROWD[5:]:
+                site.delete(person)
+                site.desk.make_due(person, site.clock())
+            site.cycle("audit", "b")
+        return counted
+
+    loop.world.ledger.fleet = more_vanish  # type: ignore[method-assign,assignment]
+    site.cycle("confirm")
+    assert len(site.oracle.deletions) == 8
+    assert seats(site, session) == {"booked"}
+
+
+def test_an_intent_is_not_touched_before_its_deadline(site: Site) -> None:
+    session = a_crowd(site)
+    site.delete(CROWD[0])
+    site.audit_all()
+    site.clock.move(31 * MINUTE)
+    confirming = site.process().house.loop.confirming
+    assert confirming is not None
+    confirming.registrar.unregister = (  # type: ignore[method-assign]
+        lambda request: RegistrarAnswer(RegistrarOutcome.UNKNOWN)
+    )
+    site.cycle("confirm")
+    assert site.states(CROWD[0]) == ["unregistering"]
+    site.cycle("confirm", "b")
+    assert site.states(CROWD[0]) == ["unregistering"]
+    assert not site.answer(CROWD[0], session, Answer.KEEP)
+    site.kill()
+    site.clock.move(2 * MINUTE)
+    site.cycle("confirm", "b")
+    site.cycle("confirm", "b")
+    assert site.states(CROWD[0]) == ["unregistered"]
+    assert len(site.oracle.given) == 1
+
+
+def test_what_the_lms_refuses_is_put_back(site: Site) -> None:
+    a_crowd(site)
+    site.delete(CROWD[0])
+    site.audit_all()
+    site.clock.move(31 * MINUTE)
+    confirming = site.process().house.loop.confirming
+    assert confirming is not None
+    confirming.registrar.unregister = (  # type: ignore[method-assign]
+        lambda request: RegistrarAnswer(RegistrarOutcome.REFUSED, "not-cancellable")
+    )
+    site.cycle("confirm")
+    assert site.states(CROWD[0]) == ["live"]
+    assert len(site.events(CROWD[0])) == 1
+    assert [str(one.kind) for one in site.told] == ["deleted", "put-back"]
+
+
+def test_seats_that_vanish_on_different_days_are_no_crowd(site: Site) -> None:
+    a_crowd(site)
+    for person in CROWD[:7]:
+        site.delete(person)
+        site.audit_all()
+        site.clock.move(31 * MINUTE)
+        site.round()
+        site.clock.move(2 * HOUR)
+    assert len(site.oracle.given) == 7
+    assert site.clock() < site.begun + 2 * DAY

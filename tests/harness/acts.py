@@ -471,6 +471,7 @@ def state_is_restored(site: Site, dice: random.Random) -> None:
 @act(1)
 def a_clone_is_started(site: Site, dice: random.Random) -> None:
     """The same files at another address: it only observes."""
+    site.round()
     own, site.public_url = site.public_url, "https://clone.example"
     calls = sum(one.wrote for one in site.vendors.values())
     clone = start(site, "clone")

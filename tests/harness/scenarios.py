@@ -43,6 +43,13 @@ def settled(site: Site, vendor: str) -> None:
     site.round()
 
 
+def three_sessions(site: Site, vendor: str) -> None:
+    both(site, vendor)
+    site.lms.book("ana", site.lms.add_session(when(12), id="session-3"))
+    site.round()
+    site.round()
+
+
 def seats(site: Site, person: str, session: str) -> set[str]:
     return set(site.facts.statuses(person, session).values())
 
@@ -230,7 +237,11 @@ ALL: list[Scenario] = [
         lambda site: site.delete("ben", ONE),
         audit,
         audit,
-        end=lambda site: site.states("ben", ONE) == ["dismissed"] and shows(site, "ben", ONE, 0),
+        # Where the first one was not put back in time there was no second one to delete.
+        end=lambda site: (
+            len(site.oracle.deletions) < 2
+            or (site.states("ben", ONE) == ["dismissed"] and shows(site, "ben", ONE, 0))
+        ),
     ),
     *of(
         "an instructor deletes the event twice, and the session changes",
@@ -295,10 +306,9 @@ ALL: list[Scenario] = [
     ),
     *of(
         "a learner empties the calendar",
-        lambda site: site.lms.book("ana", site.lms.add_session(when(12), id="session-3")),
-        round_,
         lambda site: site.delete("ana"),
         *GIVEN,
+        begin=three_sessions,
         end=lambda site: seats(site, "ana", ONE) == {"booked"} and shows(site, "ana", ONE),
     ),
     *of(

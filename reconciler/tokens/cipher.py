@@ -77,6 +77,16 @@ class Cipher:
             ) from None
 
 
+def missing_key(identity: bytes, count: int, first: int) -> str:
+    """What to say at the start when so many credentials are sealed under a key that we do not have."""
+    others = f" and {count - 1} more" if count > 1 else ""
+    return (
+        f"tokens.key_files: the key {identity.hex()} is missing: the credentials of connection "
+        f"{first}{others} are encrypted under it, and none of these files holds it. {NEXT_STEP} "
+        "If it is lost for good, see docs/keys.md."
+    )
+
+
 def unknown_key(identity: bytes, whose: str) -> StateUnreadable:
     """The error for what was sealed under a key that we do not have."""
     return StateUnreadable(

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from reconciler.errors import ReauthorizationNeeded
+from reconciler.errors import ConfigurationError, ReauthorizationNeeded
 from reconciler.model import Connection, ConnectionState
-from reconciler.tokens.cipher import KEY_ID_BYTES, KEY_ID_OFFSET, Cipher, unknown_key
+from reconciler.tokens.cipher import KEY_ID_BYTES, KEY_ID_OFFSET, Cipher, missing_key
 
 _token = sa.table("token", sa.column("connection_id", sa.Integer), sa.column("sealed", sa.LargeBinary))
 _connection = sa.table(
@@ -90,19 +90,23 @@ class SqlTokens:
             transaction.execute(_token.delete().where(_of(connection)))
 
     def check(self) -> None:
-        """Raise ``StateUnreadable`` if anything stored is sealed under a key that we do not have."""
+        """Raise ``ConfigurationError`` if anything stored is sealed under keys that we lack, naming each."""
         identity = sa.func.substr(_token.c.sealed, KEY_ID_OFFSET + 1, KEY_ID_BYTES)
-        statement = sa.select(identity, sa.func.min(_token.c.connection_id)).group_by(identity)
+        columns = identity, sa.func.count(), sa.func.min(_token.c.connection_id)
         with self._database.reading() as transaction:
-            used = [(bytes(key), first) for key, first in transaction.execute(statement)]
-        for key, first in used:
-            if not self._cipher.knows(key):
-                raise unknown_key(key, f"connection {first} and others")
+            used = [
+                (bytes(key), count, first)
+                for key, count, first in transaction.execute(sa.select(*columns).group_by(identity))
+            ]
+        if missing := [
+            missing_key(key, count, first) for key, count, first in used if not self._cipher.knows(key)
+        ]:
+            raise ConfigurationError(missing)
 
     def rotate(self) -> int:
         """Seal everything under the newest key; how many were not yet. Can be interrupted and run again.
 
-        Raises ``StateUnreadable``, before anything is changed, if a key is missing.
+        Raises ``ConfigurationError``, before anything is changed, if a key is missing.
         """
         self.check()
         count = 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from reconciler.tokens.cipher import generate_key
+import base64
+
+from reconciler.tokens.cipher import generate_key, key_id
 from tests.support.house import MONDAY, HouseBed
 
 
@@ -23,9 +25,12 @@ def test_with_another_key_nothing_starts_and_nothing_is_touched(house: HouseBed)
     file, before = house.folder / "token-key", (house.folder / "state.db").read_bytes()
     good = file.read_text()
     file.write_text(generate_key())
-    said = house.cli("once")
-    assert said.exit_code == 1
-    assert "Put the key file it was encrypted with back" in said.stderr
+    for verb in ("run", "web", "once", "plan"):
+        said = house.cli(verb)
+        assert said.exit_code == 78, verb
+        missing = key_id(base64.b64decode(good)).hex()
+        assert f"tokens.key_files: the key {missing} is missing" in said.stderr
+        assert "Put the key file it was encrypted with back" in said.stderr
     assert (house.folder / "state.db").read_bytes() == before
     assert house.calls() == {}
     file.write_text(good)
@@ -58,7 +63,7 @@ def test_a_rotation_that_lacks_the_old_key_says_so_and_changes_nothing(house: Ho
     (house.folder / "token-key-2").chmod(0o600)
     house.configure(tokens={"key_files": ["token-key-2"]})
     said = house.cli("keys", "rotate")
-    assert said.exit_code == 1
+    assert said.exit_code == 78
     assert "nothing was changed" in said.stderr
     house.configure(tokens={"key_files": ["token-key"]})
     assert house.once()[0].result == "success"

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import click
 
 from reconciler import bootstrap
+from reconciler.bootstrap import House
 from reconciler.commands import all_switches, foreseen, house_of, who
-from reconciler.errors import ConfigurationError
+from reconciler.errors import ConfigurationError, ReconcilerError
 from reconciler.ledger.audit import AuditLine
 from reconciler.ledger.database import open_database
 from reconciler.ledger.enrolment import Grant
 from reconciler.ledger.upgrade import upgrade
 from reconciler.lms.reference_tables import create_schema
+from reconciler.loop import lms_window
 from reconciler.model import Mode, UnregisterMode
 from reconciler.settings import load
 from reconciler.tokens.cipher import generate_key
@@ -80,6 +83,7 @@ def account_set(
 ) -> None:
     """Change the switches of account NAME; what is not named stays."""
     with house_of(config) as house:
+        _refuse_mistyped(house, name)
         now = house.world.clock()
         old = house.ledger.switches().get(name) or house.loop.first_switches(name)
         new = old
@@ -96,6 +100,26 @@ def account_set(
             new = replace(new, unregister=UnregisterMode(unregister))
         house.ledger.set_switches(new, who(), now)
     click.echo(f"Account {name} is changed.")
+
+
+def _refuse_mistyped(house: House, account: str) -> None:
+    """Switches of an account that is in no LMS would be in force for nobody."""
+    known = set(all_switches(house))
+    if account in known:
+        return  # the LMS may be out of reach
+    with house.lms.scan(lms_window(house.world.clock())) as scan:
+        known.update(scan.accounts, scan.sessions)
+    if account not in known:
+        close = get_close_matches(account, sorted(known), n=1)
+        close = close or [name for name in sorted(known) if name.casefold() == account.casefold()]
+        guess = (
+            f'Did you mean "{close[0]}"?' if close else f"There are: {', '.join(sorted(known)) or 'none'}."
+        )
+        raise ReconcilerError(
+            "neither the LMS nor the state database knows this account",
+            whose=f"account {account}",
+            next_step=guess,
+        )
 
 
 @_sub(connection, "list")

@@ -86,6 +86,26 @@ def test_switches_that_mean_nothing_are_refused(acme: HouseBed) -> None:
     assert acme.cli("account", "list").stdout == before
 
 
+def test_switches_of_an_account_that_nobody_knows_are_refused(acme: HouseBed) -> None:
+    refused = acme.cli("account", "set", "acmee", "--mode", "observe")
+    assert refused.exit_code == 1
+    assert refused.stderr == (
+        "Failed: neither the LMS nor the state database knows this account (account acmee). "
+        'Did you mean "acme"?\n'
+    )
+    assert 'Did you mean "acme"?' in acme.cli("account", "set", "ACME", "--mode", "observe").stderr
+    assert "There are: acme." in acme.cli("account", "set", "zenith", "--mode", "observe").stderr
+    assert acme.house.ledger.switches() == {}
+
+
+def test_switches_can_be_set_before_anybody_is_connected_and_while_the_lms_is_away(acme: HouseBed) -> None:
+    assert acme.cli("account", "set", "acme", "--mode", "observe").exit_code == 0
+    (acme.folder / "lms.db").rename(acme.folder / "elsewhere.db")
+    assert acme.cli("account", "set", "acme", "--mode", "sync").exit_code == 0
+    away = acme.cli("account", "set", "zenith", "--mode", "sync")
+    assert (away.exit_code, acme.house.ledger.switches().keys()) == (1, {"acme"})
+
+
 def test_a_new_key_is_one_that_can_be_used(acme: HouseBed) -> None:
     (acme.folder / "newest").write_text(acme.cli("new-key").stdout)
     (acme.folder / "newest").chmod(0o600)

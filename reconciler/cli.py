@@ -19,7 +19,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from reconciler import administration, bootstrap, pages, privacy, rails, verification
+from reconciler import administration, bootstrap, logs, ops, pages, privacy, rails, verification
 from reconciler.bootstrap import open_house
 from reconciler.commands import (
     CHANGES,
@@ -35,7 +35,6 @@ from reconciler.commands import (
 from reconciler.daemon import Daemon, Tick
 from reconciler.demo.story import NARROWEST, PAUSE, WIDTH, tell
 from reconciler.errors import ConfigurationError
-from reconciler.metrics import expose
 from reconciler.render import as_json, as_markdown, as_text, lines_of
 from reconciler.settings import Settings, load
 from reconciler.status import as_text as status_text
@@ -61,13 +60,7 @@ _RENDER = {"text": as_text, "json": as_json, "markdown": as_markdown}
 @click.pass_context
 def main(context: click.Context, config: Path, verbose: bool) -> None:
     """Keeps people's calendars in step with the training that the LMS has booked them into."""
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    for talkative in ("googleapiclient", "urllib3", "alembic", "httplib2", "msal"):
-        logging.getLogger(talkative).setLevel(logging.WARNING)
+    logs.set_up(level=logs.LogLevel.DEBUG if verbose else logs.LogLevel.INFO)
     context.obj = config
 
 
@@ -98,28 +91,22 @@ def run(config: Path) -> None:
     """Run the daemon, until it is told to stop."""
     settings = load(config)
     with house_of(config) as opened:
-        house, listen = opened.take_up(), settings.ops.listen
-        exposition = expose(house.metrics, listen.host, listen.port)
-        try:
-            with pages.serving(house):
-                _daemon(house, settings).run()
-        finally:
-            exposition.close()
+        house = opened.take_up()
+        with ops.serving(house), pages.serving(house):
+            _daemon(house, settings).run()
 
 
 def _daemon(house: bootstrap.House, settings: Settings) -> Daemon:
-    push = settings.intervals.push
-    house.metrics.interval("push", push.total_seconds())
-    house.metrics.interval("audit", push.total_seconds())
-    confirm = settings.intervals.confirm
-    house.metrics.interval("confirm", confirm.total_seconds())
-    house.metrics.interval("upkeep", DAILY.total_seconds())
+    push, confirm = settings.intervals.push, settings.intervals.confirm
     ticks = {
         "push": Tick("push", push, house.loop.push),
         "audit": Tick("audit", push, house.loop.audit),
         "confirm": Tick("confirm", confirm, house.loop.confirm),
         "upkeep": Tick("upkeep", DAILY, house.loop.upkeep, first=confirm),
     }
+    for tick in ticks.values():
+        house.metrics.interval(tick.name, tick.every.total_seconds())
+        house.world.pulse.expect(tick.name, tick.every.total_seconds())
     return Daemon(ticks, settings.intervals.jitter)
 
 

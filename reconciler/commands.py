@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import click
 
-from reconciler import bootstrap
+from reconciler import bootstrap, logs
 from reconciler.bootstrap import House, open_house
 from reconciler.errors import ConfigurationError, ReconcilerError
 from reconciler.explain import Told, story
@@ -22,7 +22,7 @@ from reconciler.model import AccountSwitches
 from reconciler.ports import Run
 from reconciler.preview import View, look_at, preview
 from reconciler.render import PersonPlan
-from reconciler.settings import load
+from reconciler.settings import Settings, load
 from reconciler.world import in_force, unregister_of
 
 FAILED, CHANGES, HELD, BAD_CONFIGURATION = 1, 2, 3, 78
@@ -71,10 +71,18 @@ now_option = click.option(
 )
 
 
+def log_as_told(settings: Settings) -> None:
+    """Log as the settings say, or more where the command line asked for more."""
+    context = click.get_current_context(silent=True)
+    verbose = context is not None and context.find_root().params.get("verbose", False)
+    logs.set_up(settings.logs.format, logs.LogLevel.DEBUG if verbose else settings.logs.level)
+
+
 @contextmanager
 def house_of(config: Path, at: datetime | None = None) -> Iterator[House]:
     """The house that this file describes, with its clock set where that can hurt nobody."""
     settings = load(config)
+    log_as_told(settings)
     if at is not None and not bootstrap.trial_hosts_only(settings):
         raise ConfigurationError(
             ["--now: refused, because an LMS or vendor that would be written to is not on this machine"]

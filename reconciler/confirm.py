@@ -101,6 +101,7 @@ def confirm(world: World, order: Order, court: Court, people: Sequence[str]) -> 
             turn = Turn(world, order, lease, states.get(person), desired[person], connection, None)
             hearing = Confirmation(world, order, court, lease, desired[person], connection)
             reports.append(_heard(turn, hearing, connection, entries[person]))
+            world.gets_on()
         return reports
     finally:
         world.ledger.give_up(lease)

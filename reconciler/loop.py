@@ -19,6 +19,7 @@ from reconciler.diff.confirm import ConfirmPolicy
 from reconciler.diff.guards import DeleteGuard, Vanished, too_many_vanished
 from reconciler.errors import CycleError, LmsUnreadable
 from reconciler.labels import Guard
+from reconciler.logs import cycle_id, within
 from reconciler.model import AccountSwitches, ConnectionState, Mode, PersonState
 from reconciler.ports import Dispatcher, Due, FleetLimit, Glance, Hold, Notices, Registrar, Run, Scan
 from reconciler.tally import Pending, Tally
@@ -84,7 +85,16 @@ class Loop:
         return self._cycle("upkeep", self._upkeep)
 
     def _cycle(self, name: str, work: Callable[[datetime, Tally], None]) -> Run:
-        started, tally = self.world.clock(), Tally()
+        started = self.world.clock()
+        self.world.pulse.beat(name)
+        try:
+            with within(cycle_id(name, started)):
+                return self._whole_cycle(name, started, work)
+        finally:
+            self.world.pulse.beat(name)
+
+    def _whole_cycle(self, name: str, started: datetime, work: Callable[[datetime, Tally], None]) -> Run:
+        tally = Tally()
         try:
             if self.before:
                 self.before(name)

@@ -8,7 +8,6 @@ be one; a value that is none raises ``ValueError``. Counters stand at 0 from the
 from __future__ import annotations
 
 import platform
-import threading
 import time
 import zoneinfo
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +17,6 @@ from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from typing import Generic, TypeVar
-from wsgiref.simple_server import WSGIServer
 
 import tzdata
 from prometheus_client import (
@@ -28,11 +26,9 @@ from prometheus_client import (
     Histogram,
     ProcessCollector,
     disable_created_metrics,
-    start_http_server,
 )
 
 from reconciler.diff.changes import Cause
-from reconciler.errors import ConfigurationError
 from reconciler.labels import (
     Change,
     ChangeResult,
@@ -325,35 +321,3 @@ def _system_release(folder: Path) -> str:
         except (OSError, IndexError):
             continue
     return "unknown"
-
-
-# Showing them -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Exposition:
-    """The server of ``/metrics``, in a thread of its own."""
-
-    server: WSGIServer
-    thread: threading.Thread
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        return int(self.server.server_port)
-
-    def close(self) -> None:
-        """Stop, and free the port."""
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
-
-
-def expose(metrics: Metrics, host: str, port: int) -> Exposition:
-    """Serve the metrics. Raises :class:`~reconciler.errors.ConfigurationError` where nothing can listen."""
-    try:
-        server, thread = start_http_server(port, host, metrics.registry)
-    except OSError as error:
-        problem = f"ops.listen: cannot listen on {host} port {port}: {error.strerror}"
-        raise ConfigurationError([problem]) from error
-    return Exposition(server, thread)

@@ -102,6 +102,7 @@ def reconcile(world: World, order: Order, due: Sequence[Due]) -> list[TurnReport
                 expected[person],
             )
             reports.append(turn.take(entries[person]))
+            world.gets_on()
         return reports
     finally:
         world.ledger.give_up(lease)

@@ -14,6 +14,7 @@ from reconciler.labels import Guard
 from reconciler.metrics import Metrics
 from reconciler.model import AccountSwitches, Mode, UnregisterMode
 from reconciler.ports import CalendarProvider, Clock, Hold, Ledger, LmsSource
+from reconciler.pulse import Pulse
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class AuditIntervals:
 @dataclass(frozen=True)
 class World:
     """Everything a turn is made with. ``owner`` names this process in leases; ``farewell`` ends connections
-    that are to end, without it they are ended in the ledger alone."""
+    that are to end, without it they are ended in the ledger alone. ``cycle`` is the one it works for."""
 
     lms: LmsSource
     ledger: Ledger
@@ -54,11 +55,17 @@ class World:
     metrics: Metrics = field(default_factory=Metrics)
     chance: random.Random = field(default_factory=random.Random)
     farewell: Farewell | None = None
+    pulse: Pulse = field(default_factory=Pulse)
+    cycle: str = ""
 
     def at_work(self, cycle: str) -> World:
         """The same, with a lease owner of its own for a cycle, so that two cycles of one process keep off
         each other's people like two processes."""
-        return replace(self, owner=f"{self.owner}/{cycle}")
+        return replace(self, owner=f"{self.owner}/{cycle}", cycle=cycle)
+
+    def gets_on(self) -> None:
+        """A turn in the cycle at work has ended."""
+        self.pulse.beat(self.cycle)
 
 
 class Weather:

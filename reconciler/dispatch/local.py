@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 
 from reconciler.ports import Due
 
@@ -21,7 +22,8 @@ class LocalDispatcher:
         under_way: set[Future[None]] = set()
         try:
             for batch in batches:
-                under_way.add(self._pool.submit(work, batch))
+                # What these threads log belongs to the cycle they work for.
+                under_way.add(self._pool.submit(copy_context().run, work, batch))
                 # A window, not a queue: the batches may be a stream of a million people.
                 if len(under_way) >= 2 * self._threads:
                     under_way = _settle(under_way)

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from pydantic import ValidationInfo, field_validator
 
+from reconciler.logs import LogFormat, LogLevel
 from reconciler.model import AccountSwitches, Mode, MultiDay, UnregisterMode
 from reconciler.settings.databases import Lms, State
 from reconciler.settings.pages import Web
@@ -219,11 +220,20 @@ class Ops(Section):
     """For those who watch it."""
 
     listen: ListenAddress = key(
-        "Where /metrics is served. It has no password: keep it on loopback, or behind something that "
-        "has one.",
+        "Where the status page, /metrics, /alive and /ready are served. It has no password: keep it on "
+        "loopback, or behind something that has one.",
         default="127.0.0.1:9464",
         reload=False,
     )
+
+
+class Logs(Section):
+    """How it is logged, on standard error."""
+
+    format: LogFormat = key(
+        "key-value: for people and for grep. json: for what collects logs.", default=LogFormat.KEY_VALUE
+    )
+    level: LogLevel = key("debug, info, warning or error: this and what is graver.", default=LogLevel.INFO)
 
 
 class Settings(Section):
@@ -252,6 +262,7 @@ class Settings(Section):
     dispatch: Dispatch = section("Who does the work.", Dispatch)
     web: Web = section("The pages on which people connect their calendars.", Web)
     ops: Ops = section("For those who watch it.", Ops)
+    logs: Logs = section("How it is logged, on standard error.", Logs)
 
     @field_validator("web")
     @classmethod

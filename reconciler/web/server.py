@@ -8,15 +8,21 @@ from wsgiref.types import WSGIApplication
 
 from waitress.server import create_server
 
-THREADS = 8
 _LOOP = 1.0  # seconds until the loop looks whether it is to end
 
 
 class Serving:
-    """The pages, listening from now on. They come without TLS: a reverse proxy has it."""
+    """An application, listening from now on. It comes without TLS: a reverse proxy has it."""
 
     def __init__(
-        self, app: WSGIApplication, host: str, port: int, prefix: str = "", trusted_proxy: str | None = None
+        self,
+        app: WSGIApplication,
+        host: str,
+        port: int,
+        prefix: str = "",
+        trusted_proxy: str | None = None,
+        name: str = "pages",
+        threads: int = 8,
     ) -> None:
         trusted: dict[str, Any] = {}
         if trusted_proxy is not None:
@@ -29,14 +35,14 @@ class Serving:
             app,
             host=host,
             port=port,
-            threads=THREADS,
+            threads=threads,
             url_prefix=prefix,
             ident=None,
             clear_untrusted_proxy_headers=True,
             **trusted,
         )
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="pages", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
@@ -46,6 +52,11 @@ class Serving:
             server.asyncore.loop(
                 timeout=_LOOP, map=server._map, use_poll=server.adj.asyncore_use_poll, count=1
             )
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._server.effective_port)
 
     def close(self) -> None:
         """Stop listening; answers under way are finished."""

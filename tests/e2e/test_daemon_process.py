@@ -96,7 +96,7 @@ def test_it_fills_calendars_follows_the_lms_shows_what_it_does_and_stops(acme: H
         code, log = stop(process)
     assert code == 0
     assert "push: 2 people changed: 2 created" in log
-    assert log.splitlines()[-1].endswith("stopped")
+    assert log.splitlines()[-1].endswith("msg=stopped")
     assert "Traceback" not in log
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
-import urllib.request
 import zoneinfo
 from collections import defaultdict
 from collections.abc import Iterator
@@ -17,8 +15,7 @@ from prometheus_client import Metric, generate_latest
 
 from reconciler import labels
 from reconciler.diff.changes import Cause, Change, name_of
-from reconciler.errors import ConfigurationError
-from reconciler.metrics import Metrics, expose, tz_database
+from reconciler.metrics import Metrics, tz_database
 from reconciler.model import ConnectionState
 from reconciler.ports import Run
 
@@ -238,27 +235,3 @@ def test_the_tz_database_is_the_one_python_reads(monkeypatch: pytest.MonkeyPatch
     assert tz_database() == "2026f"
     monkeypatch.setattr(zoneinfo, "TZPATH", ())
     assert re.fullmatch(r"20\d\d[a-z]+", tz_database())
-
-
-def test_the_metrics_are_served_on_loopback_until_they_are_closed() -> None:
-    metrics = Metrics()
-    metrics.contained_exception()
-    exposition = expose(metrics, "127.0.0.1", 0)
-    address = f"http://127.0.0.1:{exposition.port}/metrics"
-    with urllib.request.urlopen(address) as answer:
-        text = answer.read().decode()
-    exposition.close()
-    assert "reconciler_contained_exceptions_total 1.0" in text
-    assert "_created" not in text
-    with pytest.raises(OSError, match="refused"):
-        urllib.request.urlopen(address)
-
-
-def test_a_port_in_use_is_told_with_the_key_that_names_it() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(ConfigurationError) as raised:
-            expose(Metrics(), "127.0.0.1", port)
-    assert raised.value.problems == (
-        f"ops.listen: cannot listen on 127.0.0.1 port {port}: Address already in use",
-    )

@@ -1,0 +1,8 @@
+"""The operations listener: how it stands, for people (``/``), for Prometheus and for whoever restarts it.
+
+It is apart from the pages for learners, has no password, and listens on loopback unless told otherwise.
+"""
+
+from reconciler.ops.listener import serving
+
+__all__ = ["serving"]

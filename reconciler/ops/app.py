@@ -1,0 +1,78 @@
+"""The application behind the operations listener. It only looks; nothing can be changed here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from flask import Flask, Response, make_response, request
+from prometheus_client.exposition import choose_encoder
+
+from reconciler.errors import ReconcilerError
+from reconciler.metrics import Metrics
+from reconciler.ops.health import Check, alive, ready
+from reconciler.ports import Clock
+from reconciler.pulse import Pulse
+from reconciler.status import Status
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What operators look at. ``status`` raises ``StateUnreadable``; ``stranger`` tells whether this is a
+    copy of another installation, which only observes."""
+
+    metrics: Metrics
+    pulse: Pulse
+    clock: Clock
+    status: Callable[[], Status]
+    stranger: Callable[[], bool]
+    push_interval: timedelta
+
+    def ready(self) -> list[Check]:
+        """What must be so before the work can be done."""
+        try:
+            status, stranger = self.status(), self.stranger()
+        except ReconcilerError as problem:
+            return [Check("state database", False, str(problem))]
+        return ready(status.last("push"), self.clock(), self.push_interval, stranger)
+
+
+def create_app(desk: Desk) -> Flask:
+    """The listener's answers, as a WSGI application."""
+    app = Flask(__name__)
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return Response(encode(desk.metrics.registry), content_type=content_type)
+
+    @app.get("/alive")
+    def is_alive() -> Response:
+        return _told(alive(desk.pulse))
+
+    @app.get("/ready")
+    def is_ready() -> Response:
+        return _told(desk.ready())
+
+    @app.after_request
+    def _harden(response: Response) -> Response:
+        response.headers.update(_HEADERS)
+        return response
+
+    return app
+
+
+def _told(checks: list[Check]) -> Response:
+    """200 if all is well, else 503; a line for each, for people."""
+    lines = "".join(f"{check}\n" for check in checks)
+    answer = make_response(lines, 200 if all(check.well for check in checks) else 503)
+    answer.mimetype = "text/plain"
+    return answer

@@ -90,7 +90,7 @@ def setting(path: list[str]) -> bool:
 
 def settings_named(text: str) -> list[list[str]]:
     """Code that reads like a key of the settings, alone or with a value, from a section of theirs on."""
-    found = [re.match(r"([a-z_]+(?:\.[a-z_]+)*)(?=:|$)", piece) for piece in code(text)]
+    found = [re.match(r"(?!\w+\.py$)([a-z_]+(?:\.[a-z_]+)*)(?=:|$)", piece) for piece in code(text)]
     paths = [match[1].split(".") for match in found if match]
     return [path for path in paths if path[0] in SCHEMA["properties"]]
 

@@ -1,8 +1,7 @@
 """The border: whatever text an LMS holds becomes plain, clean and of bounded length here.
 
-HTML becomes plain text. Control characters, halves of surrogate pairs, noncharacters and those controls
-that turn the direction of text around go; every kind of line end becomes one. Nothing after this module
-needs to think of them again.
+HTML becomes plain text, and what :mod:`reconciler.cleaning` names goes. Nothing after this module needs to
+think of either again.
 """
 
 from __future__ import annotations
@@ -17,6 +16,8 @@ from urllib.parse import urlsplit
 
 from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning
 from bs4.element import NavigableString, PreformattedString, Tag
+
+from reconciler.cleaning import LINE_END, clean
 
 LONGEST_BLOCK = 8_000
 LONGEST_LINE = 255
@@ -49,17 +50,6 @@ _SPACE = re.compile(f"[\\s{_LINE}{_PARAGRAPH}]+")
 
 _UNSETTLED = ("<", "&", "  ", " \n", "\n ", "\n\n\n")  # may be markup, or white space to be folded
 
-_LINE_END = re.compile("\r\n|[\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_UNWANTED = re.compile(
-    "["
-    "\x00-\x08\x0e-\x1f\x7f-\x9f"  # controls (ISO/IEC 6429)
-    "\u202a-\u202e\u2066-\u2069"  # embeddings, overrides, isolates (Unicode UAX #9); marks stay
-    "\ufeff\ufdd0-\ufdef\ufffe\uffff"  # byte-order mark, noncharacters
-    + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0x10000, 0x110000, 0x10000))
-    + "\U000e0001]"
-)
-
 
 @lru_cache(maxsize=8_192)  # sessions are read every minute and change once a month
 def block(raw: Hashable) -> str:
@@ -86,12 +76,6 @@ def link(raw: object) -> str:
     except ValueError:
         return ""
     return text if parts.scheme in ("http", "https") and parts.hostname else ""
-
-
-def clean(text: str) -> str:
-    """Without what no calendar, mail or terminal should be sent; line ends are ``\\n``."""
-    text = _LINE_END.sub("\n", text)
-    return _UNWANTED.sub("", _SURROGATE.sub("\ufffd", text))
 
 
 def cut(text: str, longest: int) -> str:
@@ -130,7 +114,7 @@ def _plain(raw: object) -> str:
         text = _without_markup(text)
     elif _ENTITY.search(text):
         text = html.unescape(text)
-    return _LINE_END.sub("\n", text)
+    return LINE_END.sub("\n", text)
 
 
 def _folded(space: re.Match[str]) -> str:

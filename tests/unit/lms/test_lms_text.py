@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.lms.text import LONGEST_BLOCK, LONGEST_LINE, block, clean, cut, line, link
+from reconciler.cleaning import clean
+from reconciler.lms.text import LONGEST_BLOCK, LONGEST_LINE, block, cut, line, link
 from tests.support.moodle import shared_file
 
 

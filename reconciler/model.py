@@ -525,3 +525,57 @@ class Refusal:
     what: str  # "session", "day", "seat"
     id: str
     why: str
+
+
+# Mail ---------------------------------------------------------------------------------------------
+
+
+class Invitations(StrEnum):
+    """Who gets entries for a calendar by mail."""
+
+    ALL = "all"
+    GAPS = "gaps"  # only what the LMS does not mail: instructors' entries; learners' moves, as plain notices
+    OFF = "off"  # nobody is told of days; only of seats in question and of connections
+
+
+class Outlet(StrEnum):
+    """By which way a person learns of their days at present. One person, one outlet."""
+
+    CALENDAR = "calendar"
+    BROKEN = "broken"  # connected, and not to be reached: what lies there already gets plain notices
+    MAIL = "mail"
+    NONE = "none"  # nothing is sent, and nothing concluded
+
+
+class ToldState(StrEnum):
+    """What a person has of a day outside of a calendar of ours."""
+
+    KNOWN = "known"  # they know of it; no entry of ours was mailed
+    INVITED = "invited"  # an entry was mailed
+    CALENDAR = "in-calendar"  # the connected calendar tells of it
+    REFUSED = "refused"  # the invitation was refused at this address
+    ENDED = "ended"  # it is lost, and whoever had to be told was
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a person was last told of one day, and by what; the counterpart of a ledger entry.
+
+    ``sequence`` is that of the last entry sent under ``uid`` (RFC 5545 section 3.8.7.4), -1 before the first;
+    ``address`` where it went. ``noticed`` is the digest last told by a plain mail.
+    """
+
+    key: EventKey
+    account: str
+    role: Role
+    seat: str | None
+    state: ToldState
+    generation: int
+    uid: str
+    sequence: int
+    address: str
+    digest: Digest
+    day: Day
+    title: str
+    location: str
+    noticed: str | None = None

@@ -38,12 +38,14 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """One person as the scan sees them. ``digest`` equals ``Desired.digest`` of the same reading."""
+    """One person as the scan sees them. ``digest`` equals ``Desired.digest`` of the same reading; ``address``
+    is where mail goes, and no part of it."""
 
     person: str
     account: str
     digest: str
     next_start: datetime | None
+    address: str = ""
 
 
 @dataclass

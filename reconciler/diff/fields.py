@@ -56,6 +56,13 @@ def made_as(installation: str, key: EventKey, generation: int) -> str:
     return base64.b32hexencode(raw).decode("ascii").lower()
 
 
+def mail_uid(installation: str, key: EventKey, generation: int) -> str:
+    """The UID of the entry that is mailed for this day (RFC 5545 section 3.8.4.7): derived, so that it is the
+    same after a loss of the state."""
+    raw = _hash(["mail", installation, *_key_parts(key), str(generation)], 20)
+    return f"{raw.hex()}@{installation}"
+
+
 def made_by_us(installation: str, event: ActualEvent) -> bool:
     """Whether we made this event: its maker's id is the one we would have chosen. A copy has another."""
     marker = event.marker

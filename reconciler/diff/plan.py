@@ -113,12 +113,16 @@ def plan(
 def _vanished(desired: Desired, known: set[str]) -> frozenset[str]:
     """Sessions that are gone without a row that says so. One that is on, and has no day any more, looks
     like an LMS that lost its days."""
-    spoken_of = {
+    return frozenset(known - spoken_of(desired))
+
+
+def spoken_of(desired: Desired) -> frozenset[str]:
+    """The sessions of which the LMS says something: that they are on, and when; or that there is no seat."""
+    return frozenset(
         one.session.id
         for one in desired.registrations
         if one.session.days or one.session.cancelled or one.standing is not Standing.WANTED
-    }
-    return frozenset(known - spoken_of)
+    )
 
 
 def released(entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
@@ -226,7 +230,7 @@ def _desired_events(
     """What should be there, by slot. Events seen without a row count as slots, so that a lost state is
     rebuilt from the markers."""
     registration = room.registration
-    if registration is None or not _wants(registration):
+    if registration is None or not wants(registration):
         return {}
     slots = [
         Slot(slot, entry.starts, entry.ends, open=entry.state not in (State.GONE, State.REMOVING))
@@ -254,7 +258,8 @@ def _desired_events(
     }
 
 
-def _wants(registration: Registration) -> bool:
+def wants(registration: Registration) -> bool:
+    """Whether every day of the session is desired."""
     session = registration.session
     return registration.standing is Standing.WANTED and not session.cancelled and session.refused is None
 

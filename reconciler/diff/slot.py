@@ -119,7 +119,7 @@ def _wish(case: SlotCase) -> Wish:
     ends = [end for end in (event and event.day.end_instant, entry and entry.ends) if end]
     if ends and max(ends) <= case.now:
         return Wish.KEEP
-    if registration and not registration.session.cancelled and _left_alone(registration):
+    if registration and not registration.session.cancelled and left_alone(registration):
         return Wish.KEEP
     if event is None:
         return Wish.NO
@@ -130,7 +130,8 @@ def _wish(case: SlotCase) -> Wish:
     return Wish.NEWER if event.seat is not None and entry.seat != event.seat else Wish.SAME
 
 
-def _left_alone(registration: Registration) -> bool:
+def left_alone(registration: Registration) -> bool:
+    """Whether nothing is done and nothing concluded: attended, or not understood."""
     return registration.standing is Standing.KEEP or registration.session.refused is not None
 
 

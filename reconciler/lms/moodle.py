@@ -37,7 +37,7 @@ from reconciler.lms.reading import (
 )
 from reconciler.lms.registrations import Seat
 from reconciler.lms.source import SqlLms
-from reconciler.lms.text import LONGEST_LOCATION, block, line, link
+from reconciler.lms.text import LONGEST_ADDRESS, LONGEST_LOCATION, block, line, link
 from reconciler.model import Account, Day, Person, Refusal, Role, SeatStatus, Session
 
 _STATUSES = {
@@ -227,16 +227,16 @@ class _MoodleReading(Reading):
     def seat_rows(self, since: datetime) -> Iterator[SeatRow]:
         account, site = self._site.account.id, self._site
         query = self._queries.seat_rows(since, site.trainer_roles, site.guest)
-        for id_, created, suspended, *seat in self.stream(query):
+        for id_, created, suspended, email, *seat in self.stream(query):
             own = None if seat[0] is None else _seat(*seat)
-            yield SeatRow(id_, account, _identity(id_, created), not suspended, own)
+            yield SeatRow(id_, account, _identity(id_, created), not suspended, own, email)
 
     def people(self, ids: Sequence[str]) -> Iterator[Person]:
         for row in self._rows(self._queries.people(ids, self._site.guest)):
             yield Person(
                 row.id,
                 self._site.account.id,
-                line(row.email, 320),
+                line(row.email, LONGEST_ADDRESS),
                 line(f"{row.firstname} {row.lastname}"),
                 line(row.lang, 35).replace("_", "-"),
                 _identity(row.id, row.timecreated),

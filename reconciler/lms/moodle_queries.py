@@ -168,14 +168,16 @@ class MoodleQueries:
         ).where(users.id.in_(_numbers(ids)), *self._living(guest))
 
     def seat_rows(self, since: datetime, roles: Sequence[int], guest: int) -> sa.Select[Any]:
-        """Person, time created, suspended, session, seat, role, code; everybody, ordered by id."""
+        """Person, time created, suspended, email, session, seat, role, code; everybody, ordered by id."""
         users = self._users.c
         meant = self._ids_meant(Selection(since=since))
         seats = self._seats(
             roles, [self._signups.c.sessionid.in_(meant)], [self._roles.c.sessionid.in_(meant)]
         )
         return (
-            sa.select(as_text(users.id), users.timecreated, users.suspended, *_seat_columns(seats))
+            sa.select(
+                as_text(users.id), users.timecreated, users.suspended, users.email, *_seat_columns(seats)
+            )
             .select_from(self._users.outerjoin(seats, seats.c.userid == users.id))
             .where(*self._living(guest))
             .order_by(code_points(as_text(users.id)))

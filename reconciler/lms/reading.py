@@ -37,13 +37,15 @@ class Selection:
 
 
 class SeatRow(NamedTuple):
-    """A row of the stream: a person and one of their seats, ``None`` for somebody without any."""
+    """A row of the stream: a person and one of their seats, ``None`` for somebody without any. ``address`` is
+    as it is stored: it is cleaned once a person, not once a seat."""
 
     person: str
     account: str
     identity: str
     active: bool
     seat: Seat | None
+    address: str | None = None
 
 
 class Reading(ABC):

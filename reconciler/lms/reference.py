@@ -20,7 +20,7 @@ from reconciler.lms.reference_queries import ReferenceQueries
 from reconciler.lms.reference_tables import COLUMNS
 from reconciler.lms.registrations import Seat
 from reconciler.lms.source import SqlLms
-from reconciler.lms.text import LONGEST_LOCATION, block, line, link
+from reconciler.lms.text import LONGEST_ADDRESS, LONGEST_LOCATION, block, line, link
 from reconciler.model import Account, Day, Person, Refusal, Role, SeatStatus, Session
 
 _ROLES = {role.value: role for role in Role}
@@ -73,16 +73,16 @@ class _ReferenceReading(Reading):
 
     def seat_rows(self, since: datetime) -> Iterator[SeatRow]:
         rows = self.stream(self._queries.seat_rows(since))
-        for id_, account, identity, active, session, ref, role, status in rows:
+        for id_, account, identity, active, email, session, ref, role, status in rows:
             own = None if session is None else _seat(session, ref, role, status)
-            yield SeatRow(id_, account or "", str(identity or id_), _flag(active, True), own)
+            yield SeatRow(id_, account or "", str(identity or id_), _flag(active, True), own, email)
 
     def people(self, ids: Sequence[str]) -> Iterator[Person]:
         for row in self.connection.execute(self._queries.people(ids)):
             yield Person(
                 row.id,
                 row.account_id or "",
-                line(row.email, 320),
+                line(row.email, LONGEST_ADDRESS),
                 line(row.name),
                 line(row.locale, 35),
                 str(row.identity or row.id),

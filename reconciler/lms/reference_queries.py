@@ -123,7 +123,7 @@ class ReferenceQueries:
         )
 
     def seat_rows(self, since: datetime) -> sa.Select[Any]:
-        """Person, account, identity, active, session, ref, role, status; everybody, ordered by id."""
+        """Person, account, identity, active, email, session, ref, role, status; everybody, ordered by id."""
         people, seats = self._people, self._seats
         current = self._of_meant(seats, Selection(since=since))
         return (
@@ -132,6 +132,7 @@ class ReferenceQueries:
                 people.text("account_id"),
                 people.text("identity"),
                 people["active"],
+                people["email"],
                 *self._seat_columns(),
             )
             .select_from(

@@ -24,6 +24,7 @@ from reconciler.lms.days import is_current
 from reconciler.lms.engine import snapshot, unreadable
 from reconciler.lms.reading import Incomplete, Reading, SeatRow, Selection
 from reconciler.lms.registrations import Lines, Place, Seat, merged, registration
+from reconciler.lms.text import LONGEST_ADDRESS, line
 from reconciler.model import Account, Desired, Person, Refusal, Session, Standing
 from reconciler.ports import Glance, Scan
 
@@ -179,7 +180,8 @@ class _Catalogue:
                 starts.append(self._starts[place.session])
         first = rows[0]
         digest = person_fingerprint(first.identity, first.active, lines)
-        return Glance(person, first.account, digest, min(starts, default=None))
+        address = line(first.address, LONGEST_ADDRESS)
+        return Glance(person, first.account, digest, min(starts, default=None), address)
 
 
 def _tried(reading: Reading, connection: Connection) -> list[str]:

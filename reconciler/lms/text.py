@@ -22,6 +22,7 @@ from reconciler.cleaning import LINE_END, clean
 LONGEST_BLOCK = 8_000
 LONGEST_LINE = 255
 LONGEST_LOCATION = 1_000
+LONGEST_ADDRESS = 320
 LONGEST_URL = 2_000
 _LONGEST_SOURCE = 100_000  # characters looked at at all: a page pasted whole must not cost minutes
 _WORD_WITHIN = 200  # a word longer than this is cut within

@@ -3,6 +3,7 @@
 from reconciler.model import MultiDay, UnregisterMode
 from reconciler.settings.databases import Lms, LmsAdapter, MoodleOptions, ReferenceOptions, State
 from reconciler.settings.loading import load, needs_restart
+from reconciler.settings.mail import Invitations, Mail, Tls
 from reconciler.settings.pages import LaunchKey, Web
 from reconciler.settings.sections import AccountDefaults, Settings, Visibility
 from reconciler.settings.values import Listen, SecretFile
@@ -12,10 +13,12 @@ __all__ = [
     "AccountDefaults",
     "Cloud",
     "Google",
+    "Invitations",
     "LaunchKey",
     "Listen",
     "Lms",
     "LmsAdapter",
+    "Mail",
     "Microsoft",
     "MoodleOptions",
     "MultiDay",
@@ -23,6 +26,7 @@ __all__ = [
     "SecretFile",
     "Settings",
     "State",
+    "Tls",
     "UnregisterMode",
     "Visibility",
     "Web",

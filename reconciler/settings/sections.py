@@ -11,6 +11,7 @@ from pydantic import ValidationInfo, field_validator
 from reconciler.logs import LogFormat, LogLevel
 from reconciler.model import AccountSwitches, Mode, MultiDay, UnregisterMode
 from reconciler.settings.databases import Lms, State
+from reconciler.settings.mail import Mail
 from reconciler.settings.pages import Web
 from reconciler.settings.values import (
     Duration,
@@ -19,6 +20,7 @@ from reconciler.settings.values import (
     Secret,
     Section,
     WebAddress,
+    absent,
     key,
     refused,
     section,
@@ -65,6 +67,7 @@ class Intervals(Section):
     push: Duration = key("From one comparison of the LMS with the ledger to the next.", default="1m")
     audit: AuditIntervals = section("From one listing of a person's calendar to the next.", AuditIntervals)
     confirm: Duration = key("From one look at vanished events to the next.", default="1m")
+    mail: Duration = key("From one look at what is to be mailed to the next.", default="1m")
     jitter: float = key(
         "Share of an interval by which each is varied, so that not everything falls on one moment.",
         default=0.1,
@@ -257,6 +260,7 @@ class Settings(Section):
     )
     unregister: Unregister = section("What happens when a learner deletes an event.", Unregister)
     deletes: Deletes = section("When vanished sessions look like an accident.", Deletes)
+    mail: Mail | None = section("How people are mailed; without it nobody is.", absent)
     accounts: Accounts = section("What the accounts (organisations in the LMS) begin with.", Accounts)
     network: Network = section("How the vendors are reached.", Network)
     dispatch: Dispatch = section("Who does the work.", Dispatch)

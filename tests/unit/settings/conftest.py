@@ -20,6 +20,7 @@ SECRETS = (
     "moodle-known-hosts",
     "webhook-key",
     "acme-launch-secret-2026",
+    "smtp-password",
 )
 
 MINIMAL = """\

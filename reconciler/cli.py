@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,7 @@ def _daemon(house: bootstrap.House, settings: Settings) -> Daemon:
     for tick in ticks.values():
         house.metrics.interval(tick.name, tick.every.total_seconds())
         house.world.pulse.expect(tick.name, tick.every.total_seconds())
+        house.metrics.idle(tick.name, partial(house.world.pulse.idle, tick.name))
     return Daemon(ticks, settings.intervals.jitter)
 
 

@@ -119,6 +119,26 @@ _OUTCOMES = {
 }
 
 
+class Refresh(StrEnum):
+    """How the renewal of an access token ended."""
+
+    OK = "ok"
+    DEAD = "dead"  # the grant is no longer accepted: its owner has to connect again
+    FAILED = "failed"
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> Refresh:
+        """From the outcome of the call."""
+        return {Outcome.OK: cls.OK, Outcome.AUTH: cls.DEAD}.get(outcome, cls.FAILED)
+
+
+class Credential(StrEnum):
+    """What proves to a vendor who we are, and runs out one day."""
+
+    MICROSOFT_SECRET = "microsoft-secret"  # noqa: S105
+    MICROSOFT_CERTIFICATE = "microsoft-certificate"
+
+
 class Scope(StrEnum):
     """Whom a quota concerns."""
 

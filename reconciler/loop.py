@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,9 +21,9 @@ from reconciler.diff.guards import DeleteGuard, Vanished, too_many_vanished
 from reconciler.errors import CycleError, LmsUnreadable
 from reconciler.labels import Guard
 from reconciler.logs import cycle_id, within
-from reconciler.model import AccountSwitches, ConnectionState, Mode, PersonState
+from reconciler.model import AccountSwitches, ConnectionState, HoldReason, Mode, PersonState
 from reconciler.ports import Dispatcher, Due, FleetLimit, Glance, Hold, Notices, Registrar, Run, Scan
-from reconciler.tally import Pending, Tally
+from reconciler.tally import DESIRED, Pending, Tally, standing
 from reconciler.turn import reconcile
 from reconciler.upkeep import Upkeep
 from reconciler.world import Order, World, in_force, mode_of
@@ -102,7 +103,8 @@ class Loop:
             result, sentence = tally.result(), tally.sentence(name)
         except CycleError as problem:
             result, sentence = "error", f"{name}: ended, nothing concluded: {problem}"
-        run = Run(name, started, self.world.clock(), result, sentence, dict(tally.counts))
+        counts = {**tally.counts, **standing(self.world.metrics.quotas())}
+        run = Run(name, started, self.world.clock(), result, sentence, counts)
         log.log(logging.ERROR if result == "error" else logging.INFO, "%s", sentence)
         self.world.metrics.cycle(run)
         try:
@@ -115,13 +117,27 @@ class Loop:
     def _gauges(self, now: datetime) -> None:
         """What is the case at the end of a cycle."""
         ledger, metrics = self.world.ledger, self.world.metrics
-        metrics.events(ledger.counts())
+        metrics.events(ledger.counts(now))
         metrics.connections(ledger.connection_counts())
         holds = [hold for hold in ledger.holds() if not hold.released]
         for guard in (Guard.VANISHED_SESSIONS, Guard.VANISHED_PEOPLE, Guard.FLEET):
             metrics.guard_holds(guard, sum(hold.count for hold in holds if hold.guard == guard))
+        self._next_starts(holds, now)
         for provider in self.world.providers:
             metrics.oldest_pending(provider, self.pending.oldest(provider, now))
+
+    def _next_starts(self, holds: Sequence[Hold], now: datetime) -> None:
+        """When the first of what each guard holds begins: the nearer, the more urgent a decision."""
+        vanished = [
+            hold.urgent_at for hold in holds if hold.guard == Guard.VANISHED_SESSIONS and hold.urgent_at
+        ]
+        self.world.metrics.guard_next_start(Guard.VANISHED_SESSIONS, min(vanished, default=None))
+        seats = [
+            entry.starts
+            for entry in self.world.ledger.held()
+            if entry.suspicion.hold_reason is HoldReason.FLEET_GUARD and entry.starts > now
+        ]
+        self.world.metrics.guard_next_start(Guard.FLEET, min(seats, default=None))
 
     def _push(self, now: datetime, tally: Tally) -> None:
         ledger = self.world.ledger
@@ -132,14 +148,17 @@ class Loop:
             ledger.end_baselines(None, chosen.unmaintained, now)
         held = self._hold_what_vanished(scan, now, tally)
         tally.counts["people"] = chosen.seen
-        self.pending.due(due, now)
+        self.pending.due(chosen.waiting, now, lambda: ledger.last_whole("push"))
+        for provider in self.world.providers:
+            self.world.metrics.desired_events(provider, chosen.desired[provider])
+            tally.counts[DESIRED.format(provider)] = chosen.desired[provider]
         self._reconcile(Order(now, lms_window(now), False, chosen.switches, held), due, tally)
 
     def _scan(self, now: datetime) -> tuple[list[Due], Chosen, Scan]:
         """Read the LMS whole, beside what we know of everybody."""
         metrics, ledger, begun = self.world.metrics, self.world.ledger, time.monotonic()
         try:
-            with self.world.lms.scan(lms_window(now)) as scan:
+            with self.world.lms.scan(lms_window(now), now) as scan:
                 chosen = Chosen(self.world, self._switches(scan, now), now)
                 with ledger.people() as states:
                     due = sorted(chosen.who_is_due(scan.people, states), key=_nearest_first)
@@ -245,7 +264,8 @@ class Loop:
                 ledger.end_hold(hold.guard, hold.subject, "the reading has recovered", now)
         held_before = {hold.subject for hold in ledger.holds() if hold.guard == Guard.VANISHED_SESSIONS}
         for vanished in found.values():
-            ledger.hold(_hold(vanished, now))
+            first = ledger.first_start(vanished.account, vanished.sessions, now)
+            ledger.hold(_hold(vanished, now, first))
             tally.held += 1
             if vanished.account not in held_before:
                 self.world.metrics.guard_triggered(Guard.VANISHED_SESSIONS)
@@ -265,12 +285,15 @@ def lms_window(now: datetime) -> datetime:
 
 
 class Chosen:
-    """Who is due in this push, from the two streams, both ordered by person."""
+    """Who is due in this push, from the two streams, both ordered by person. ``waiting`` are those whose
+    calendar differs, with its provider, due or resting; ``desired`` counts the events that should be."""
 
     def __init__(self, world: World, switches: Mapping[str, AccountSwitches], now: datetime) -> None:
         self._world, self._now = world, now
         self.switches = switches
         self.unmaintained: list[str] = []
+        self.waiting: dict[str, str] = {}
+        self.desired: Counter[str] = Counter()
         self.seen = 0
 
     def who_is_due(self, people: Iterator[Glance], states: Iterator[PersonState]) -> Iterator[Due]:
@@ -284,10 +307,20 @@ class Chosen:
             if not self.workable(state):
                 if state.maintained:
                     self.unmaintained.append(state.person)
-            elif digest != state.applied and not self.resting(state):
-                yield Due(state.person, digest, glance.next_start if digest and glance else None)
+            else:
+                self._count(state, glance if digest else None)
+                if digest != state.applied and not self.resting(state):
+                    yield Due(state.person, digest, glance.next_start if digest and glance else None)
         for _ in people:
             pass  # the counts of the scan are complete only at its end
+
+    def _count(self, state: PersonState, glance: Glance | None) -> None:
+        if state.provider is None or state.connection is ConnectionState.LEAVING:
+            return
+        if glance is not None:
+            self.desired[state.provider] += glance.events
+        if (glance.digest if glance else "") != state.applied:
+            self.waiting[state.person] = state.provider
 
     def workable(self, state: PersonState) -> bool:
         """Whether there is a calendar, and it is to be kept."""
@@ -315,10 +348,10 @@ class Chosen:
         return chosen and switches.email_notifications and state.provider in switches.vendors
 
 
-def _hold(vanished: Vanished, now: datetime) -> Hold:
+def _hold(vanished: Vanished, now: datetime, first: datetime | None) -> Hold:
     count = len(vanished.sessions)
     why = f"{count} of {vanished.of} sessions still to come vanished from the LMS without trace"
-    return Hold(Guard.VANISHED_SESSIONS, vanished.account, why, now, count)
+    return Hold(Guard.VANISHED_SESSIONS, vanished.account, why, now, count, first)
 
 
 def _nearest_first(due: Due) -> tuple[bool, datetime]:

@@ -12,6 +12,7 @@ import time
 import zoneinfo
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from importlib.metadata import version
 from itertools import product
@@ -33,6 +34,7 @@ from reconciler.labels import (
     Change,
     ChangeResult,
     Consent,
+    Credential,
     Cycle,
     Drift,
     EventState,
@@ -41,6 +43,7 @@ from reconciler.labels import (
     Outcome,
     Provider,
     Purged,
+    Refresh,
     Result,
     Scope,
     Window,
@@ -80,6 +83,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._providers = {Provider(name) for name in providers}
         self._refused_until: dict[tuple[Provider, Scope], float] = {}
+        self._used: dict[tuple[str, str], Callable[[], float]] = {}
         ProcessCollector(registry=self.registry)
         self._define_cycles()
         self._define_events()
@@ -100,6 +104,9 @@ class Metrics:
             "cycle_last_success_timestamp_seconds", "When a cycle last ended without an error.", cycle=Cycle
         )
         self._interval = self._gauge("cycle_interval_seconds", "From one cycle to the next.", cycle=Cycle)
+        self._idle = self._gauge(
+            "cycle_idle_seconds", "Since a cycle last showed a sign of life.", cycle=Cycle
+        )
         self._lms_up = self._gauge("lms_up", "1 if the LMS was readable at the last attempt.")
         self._lms_seconds = self._histogram(
             "lms_read_seconds", "How long a complete reading of the LMS took.", _CYCLE_BUCKETS
@@ -120,6 +127,10 @@ class Metrics:
         """The interval as configured: alerts scale with it."""
         self._interval(cycle).set(seconds)
 
+    def idle(self, cycle: str, since: Callable[[], float]) -> None:
+        """Ask ``since`` for the seconds since the cycle last got on, whenever the metrics are read."""
+        self._idle(cycle).set_function(since)
+
     def lms_read(self, seconds: float) -> None:
         """The LMS was read whole in so many seconds."""
         self._lms_up().set(1)
@@ -139,7 +150,12 @@ class Metrics:
         self._drift = self._gauge(
             "drift", "What the last look found different from desired.", provider=Provider, kind=Drift
         )
-        self._events = self._gauge("events", "Events that are.", provider=Provider, state=EventState)
+        self._desired = self._gauge(
+            "desired_events", "Events that should be, of days not over.", provider=Provider
+        )
+        self._events = self._gauge(
+            "events", "Events that are, of days not over.", provider=Provider, state=EventState
+        )
         self._changes = self._counter(
             "changes",
             "What was done to events, and why.",
@@ -158,6 +174,11 @@ class Metrics:
             "oldest_pending_seconds", "Age of the oldest change not in place yet.", provider=Provider
         )
         self._held = self._gauge("guard_held", "What a guard holds back at present.", guard=Guard)
+        self._next_start = self._gauge(
+            "guard_held_next_start_timestamp_seconds",
+            "When the first of what a guard holds begins; 0 if nothing is held.",
+            guard=Guard,
+        )
         self._triggered = self._counter("guard_triggered", "How often a guard began to hold.", guard=Guard)
         self._purged = self._counter("purged", "What was kept long enough, and deleted.", what=Purged)
 
@@ -174,6 +195,10 @@ class Metrics:
         for provider, state in product(self._seen(counts), EventState):
             self._events(provider, state).set(counts.get((provider, state), 0))
 
+    def desired_events(self, provider: str, count: int) -> None:
+        """So many events should be in the calendars kept at this provider."""
+        self._desired(provider).set(count)
+
     def change(self, provider: str, change: str, cause: str, result: str) -> None:
         """One change was carried out, or was not."""
         self._changes(provider, change, cause, result).inc()
@@ -189,6 +214,10 @@ class Metrics:
     def guard_holds(self, guard: str, count: int) -> None:
         """How much a guard holds at present."""
         self._held(guard).set(count)
+
+    def guard_next_start(self, guard: str, first: datetime | None) -> None:
+        """When the first of what a guard holds begins, if it holds anything still to come."""
+        self._next_start(guard).set(first.timestamp() if first else 0)
 
     def guard_triggered(self, guard: str) -> None:
         """A guard has begun to hold something."""
@@ -224,6 +253,12 @@ class Metrics:
             provider=Provider,
             scope=Scope,
         )
+        self._refreshes = self._counter(
+            "token_refreshes", "Renewals of access tokens.", provider=Provider, result=Refresh
+        )
+        self._expiry = self._gauge(
+            "credential_expiry_timestamp_seconds", "When a credential of ours expires.", credential=Credential
+        )
         self._connections = self._gauge(
             "connections", "People's connected calendars.", provider=Provider, state=ConnectionState
         )
@@ -238,7 +273,10 @@ class Metrics:
 
     def request(self, provider: str, operation: str, outcome: str, seconds: float) -> None:
         """One call ended. ``outcome`` is a value of :class:`Outcome` or the name of one of our errors."""
-        self._requests(provider, operation, Outcome.of(outcome)).inc()
+        ended = Outcome.of(outcome)
+        self._requests(provider, operation, ended).inc()
+        if operation == Operation.TOKEN:
+            self._refreshes(provider, Refresh.of(ended)).inc()
         self._request_seconds(provider, operation).observe(seconds)
 
     def throttled(self, provider: str, scope: str, seconds: float) -> None:
@@ -256,6 +294,15 @@ class Metrics:
     def quota(self, provider: str, window: str, used: Callable[[], float]) -> None:
         """Ask ``used`` for the share of a quota, from 0 to 1, whenever the metrics are read."""
         self._quota(provider, window).set_function(used)
+        self._used[provider, window] = used
+
+    def quotas(self) -> Mapping[tuple[str, str], float]:
+        """The share of each quota that is used at present, by (provider, window)."""
+        return {which: used() for which, used in self._used.items()}
+
+    def credential_expires(self, credential: str, at: datetime) -> None:
+        """A credential of ours is not accepted any more from this instant on."""
+        self._expiry(credential).set(at.timestamp())
 
     def connections(self, counts: Mapping[tuple[str, str], int]) -> None:
         """People's connections by (provider, state)."""

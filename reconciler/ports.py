@@ -39,13 +39,15 @@ Clock = Callable[[], datetime]
 @dataclass(frozen=True, slots=True)
 class Glance:
     """One person as the scan sees them. ``digest`` equals ``Desired.digest`` of the same reading; ``address``
-    is where mail goes, and no part of it."""
+    is where mail goes, and no part of it. ``events`` is how many days still to come should be in their
+    calendar, if they have one."""
 
     person: str
     account: str
     digest: str
     next_start: datetime | None
     address: str = ""
+    events: int = 0
 
 
 @dataclass
@@ -72,8 +74,9 @@ class LmsSource(Protocol):
     address: str
     """Names the LMS for the installation's record; holds no secret."""
 
-    def scan(self, since: datetime) -> AbstractContextManager[Scan]:
-        """A snapshot of all sessions with a day ending after ``since`` or without days, streamed."""
+    def scan(self, since: datetime, now: datetime | None = None) -> AbstractContextManager[Scan]:
+        """A snapshot of all sessions with a day ending after ``since`` or without days, streamed.
+        ``now``, or ``since`` without it, is from when on days are still to come."""
 
     def read(self, people: Collection[str], since: datetime) -> Mapping[str, Desired]:
         """The desired state of these people in one snapshot, one entry for each id asked for."""
@@ -501,6 +504,9 @@ class Ledger(Protocol):
     def upcoming(self, now: datetime) -> Mapping[str, Mapping[str, int]]:
         """Per account: sessions with events of ours still to come, and of how many people."""
 
+    def first_start(self, account: str, sessions: Collection[str], now: datetime) -> datetime | None:
+        """When the first day still to come begins, among those of our events in these sessions."""
+
     def holds(self) -> Sequence[Hold]:
         """Everything held at present."""
 
@@ -560,14 +566,21 @@ class Ledger(Protocol):
     def runs(self, limit: int) -> Sequence[Run]:
         """The last cycles, newest first."""
 
-    def counts(self) -> Mapping[tuple[str, str], int]:
-        """Events by (provider, state); a row that is backed off counts as state ``failing`` instead."""
+    def runs_since(self, since: datetime) -> Sequence[Run]:
+        """The cycles that ended after ``since``, oldest first."""
+
+    def last_whole(self, cycle: str) -> datetime | None:
+        """When the last cycle of this kind began that did not end in an error."""
+
+    def counts(self, now: datetime) -> Mapping[tuple[str, str], int]:
+        """Events of days that are not over, by (provider, state); a row that is backed off counts as state
+        ``failing`` instead."""
 
     def connection_counts(self) -> Mapping[tuple[str, str], int]:
         """People's connections by (provider, state)."""
 
-    def failing(self, limit: int) -> Sequence[LedgerEntry]:
-        """Rows that failed, longest first."""
+    def failing(self, limit: int, now: datetime) -> Sequence[LedgerEntry]:
+        """Rows of days that are not over that failed, longest first."""
 
     def refusals(self) -> Sequence[Refusal]:
         """What the last scan could not make sense of."""

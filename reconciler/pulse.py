@@ -45,6 +45,10 @@ class Pulse:
         with self._lock:
             return {cycle: self._clock() - self._last[cycle] for cycle in self._patience}
 
+    def idle(self, cycle: str) -> float:
+        """Seconds since the last sign of one cycle that is expected."""
+        return self.since()[cycle]
+
     def stuck(self) -> Mapping[str, float]:
         """The cycles that do not get on, and the seconds since each one's last sign; none, if all is well."""
         waited = self.since()

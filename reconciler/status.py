@@ -79,10 +79,10 @@ def status_of(ledger: Ledger, now: datetime) -> Status:
         holds=tuple(ledger.holds()),
         broken=tuple(one for one in connections if one.state not in healthy),
         connections=len(connections),
-        failing=tuple(ledger.failing(SHOWN)),
+        failing=tuple(ledger.failing(SHOWN, now)),
         held=tuple(ledger.held()),
         refused=tuple(ledger.refusals()),
-        events=dict(ledger.counts()),
+        events=dict(ledger.counts(now)),
         silent=tuple(one for one in switches if not one.email_notifications),
         observed=tuple(one for one in switches if one.mode is Mode.OBSERVE),
     )

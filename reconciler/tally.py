@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconciler.diff.changes import Adopt, Cause, Create, MarkMissing, Update
 from reconciler.diff.plan import Plan
+from reconciler.labels import Provider
 from reconciler.metrics import Metrics
-from reconciler.ports import Due
 from reconciler.turn import TurnReport
 
 _NOBODY = {
@@ -56,9 +56,12 @@ _PHRASES = {
     "purged": "{row} past their time deleted",
 }
 _PLACES = {what: place for place, what in enumerate(_PHRASES)}
-_SAID_OTHERWISE = {"people", "idle", "changed"} | {
+_SAID_OTHERWISE = {"people", "idle", "changed", *(f"{one} events desired" for one in Provider)} | {
     f"{change} {result}" for change in _CHANGES for result in ("ok", *_RESULTS)
 }
+
+QUOTA, DESIRED = "% of {} quota, {}", "{} events desired"
+"""What a cycle's record says besides its counts, for `status`: of a provider and a window, of a provider."""
 
 _TROUBLE = ("failed", "exception", "parked", "skipped")
 
@@ -120,6 +123,11 @@ class Tally:
         return f"{name}: {told(name, self.counts, self.touched)}"
 
 
+def standing(quotas: Mapping[tuple[str, str], float]) -> dict[str, int]:
+    """The share of each quota that is used, by provider and window, in per cent."""
+    return {QUOTA.format(*which): round(100 * used) for which, used in quotas.items()}
+
+
 def drift_of(plan: Plan) -> Counter[str]:
     """What a look found different from what should be there, by kind."""
     kinds: Counter[str] = Counter(orphaned=len(plan.surplus))
@@ -137,30 +145,43 @@ def drift_of(plan: Plan) -> Counter[str]:
 
 
 class Pending:
-    """Since when people have been waiting for their calendar to follow the LMS. In memory: for metrics."""
+    """Since when people have been waiting for their calendar to follow the LMS. In memory: for metrics.
+
+    A change is counted from the last reading of the LMS that did not have it yet: by up to one interval too
+    long, or by as long as the LMS could not be read, and never too short.
+    """
 
     def __init__(self) -> None:
-        self._since: dict[str, tuple[datetime, str | None]] = {}
+        self._since: dict[str, tuple[datetime, str]] = {}
+        self._read: datetime | None = None
         self._lock = threading.Lock()
 
-    def due(self, people: Sequence[Due], now: datetime) -> None:
-        """These differ from what was last applied; whoever is not among them waits no more."""
+    def due(
+        self, whose: Mapping[str, str], now: datetime, read_before: Callable[[], datetime | None]
+    ) -> None:
+        """The people, each with a provider, that differ from what was last applied; whoever is not among
+        them waits no more. ``read_before`` tells when another process last read the LMS whole."""
         with self._lock:
-            self._since = {one.person: self._since.get(one.person, (now, None)) for one in people}
+            new = self._read or read_before() or now
+            known = self._since
+            self._since = {
+                person: (known[person][0] if person in known else new, provider)
+                for person, provider in whose.items()
+            }
+            self._read = now
 
     def settle(self, reports: Sequence[TurnReport], now: datetime, metrics: Metrics) -> None:
         """These turns have ended; those that changed something in time for the LMS are measured."""
         with self._lock:
             for report in reports:
-                since = self._since.get(report.person)
-                if since is None:
+                in_place = report.outcome in ("changed", "idle") or (
+                    report.outcome == "open" and not report.behind
+                )
+                if report.person not in self._since or not in_place:
                     continue
-                if report.outcome not in ("changed", "idle"):
-                    self._since[report.person] = (since[0], report.provider)
-                    continue
-                del self._since[report.person]
-                if report.provider and any(done.cause == Cause.LMS for done in report.done):
-                    metrics.propagated(report.provider, (now - since[0]).total_seconds())
+                since, provider = self._since.pop(report.person)
+                if any(done.cause == Cause.LMS and done.result == "ok" for done in report.done):
+                    metrics.propagated(provider, (now - since).total_seconds())
 
     def oldest(self, provider: str, now: datetime) -> float:
         """Seconds since the longest-waiting person of this provider became due; 0 if nobody waits."""

@@ -64,7 +64,8 @@ _PERHAPS_PRESENT = (State.PENDING, State.LIVE, State.MISSING, State.HELD, State.
 @dataclass(frozen=True)
 class TurnReport:
     """How one turn ended, for counting. ``outcome``: idle, changed, open, parked, failed, throttled, taken
-    (by another process), skipped."""
+    (by another process), skipped. ``behind``: something that should be in place is not, because of trouble;
+    what waits for a proof, an answer or an operator is not behind."""
 
     person: str
     provider: str | None
@@ -75,6 +76,7 @@ class TurnReport:
     held: int = 0
     error: str | None = None
     notes: tuple[str, ...] = ()
+    behind: bool = False
 
 
 def reconcile(world: World, order: Order, due: Sequence[Due]) -> list[TurnReport]:
@@ -192,6 +194,7 @@ class Turn:
             tuple(applied.done),
             planned,
             len(allowed.held),
+            behind=applied.open or any(_rests(entry, now) for entry in entries),
         )
 
     def _take_leave(
@@ -347,6 +350,11 @@ def observe(calendar: Calendar, entries: Collection[LedgerEntry], now: datetime)
             if event is not None:
                 elsewhere.append(event)
     return replace(listing, events=(*listing.events, *elsewhere)) if elsewhere else listing
+
+
+def _rests(entry: LedgerEntry, now: datetime) -> bool:
+    """Whether this event was refused so lately that it is not tried again yet."""
+    return entry.retry_at is not None and entry.retry_at > now
 
 
 def needs_baseline(connection: Connection, now: datetime) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, time
 
 from reconciler.errors import ConfigurationError
+from reconciler.labels import Credential
 from reconciler.metrics import Metrics
 from reconciler.model import Connection
 from reconciler.ports import CalendarProvider, ConnectFlow, Trial
@@ -20,12 +21,12 @@ from reconciler.providers.google.trial import GoogleTrial
 from reconciler.providers.microsoft.client import Graph
 from reconciler.providers.microsoft.connect import MicrosoftConsent
 from reconciler.providers.microsoft.oauth import AccessTokens as MicrosoftTokens
-from reconciler.providers.microsoft.oauth import Entra, certificate
+from reconciler.providers.microsoft.oauth import Entra, certificate, certificate_expires
 from reconciler.providers.microsoft.provider import MicrosoftProvider
 from reconciler.providers.microsoft.transport import Transport as MicrosoftTransport
 from reconciler.providers.microsoft.trial import MicrosoftTrial
 from reconciler.providers.throttle import AtOnce, Quota, Throttle
-from reconciler.settings import Cloud, Settings
+from reconciler.settings import Cloud, Microsoft, Settings
 from reconciler.tokens.store import SqlTokens
 
 _DAY = 86_400
@@ -127,6 +128,7 @@ def _microsoft(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> Vendo
     entra = Entra(
         given.client_id, _microsoft_credential(settings), transport, login_url=login, observer=metrics
     )
+    _tell_expiry(given, metrics)
     throttle = Throttle(
         "microsoft",
         [Quota(given.quota.per_minute, 60)],
@@ -142,6 +144,16 @@ def _microsoft(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> Vendo
         consent,
         lambda connection, installation, now: MicrosoftTrial(wire, connection, installation, now),
     )
+
+
+def _tell_expiry(given: Microsoft, metrics: Metrics) -> None:
+    """When the credential expires, as far as anybody says: at the beginning of a secret's last day."""
+    if given.certificate_file is not None:
+        expires = certificate_expires(given.certificate_file.text)
+        metrics.credential_expires(Credential.MICROSOFT_CERTIFICATE, expires)
+    elif given.secret_expires is not None:
+        last_day = datetime.combine(given.secret_expires, time(), UTC)
+        metrics.credential_expires(Credential.MICROSOFT_SECRET, last_day)
 
 
 def _microsoft_credential(settings: Settings) -> str | dict[str, str]:

@@ -16,7 +16,8 @@ from reconciler.model import Answer, LedgerEntry, Refusal
 from reconciler.ports import Occurrence, Run
 
 FAILING = "failing"
-RUNS_KEPT = 1000
+RUNS_KEPT = 10_000
+"""More than a day's, at four cycles a minute."""
 
 _failed = event.c.attempts > 0
 
@@ -46,7 +47,7 @@ class Journal:
             return [audit_line_of(row) for row in connection.execute(statement.order_by(audit_log.c.id))]
 
     def add_run(self, finished: Run) -> None:
-        """Record a finished cycle; the last thousand are kept."""
+        """Record a finished cycle; the last ten thousand are kept."""
         with self._database.writing() as connection:
             connection.execute(
                 run.insert().values(
@@ -67,10 +68,28 @@ class Journal:
             rows = connection.execute(run.select().order_by(run.c.id.desc()).limit(limit))
             return [run_of(row) for row in rows]
 
-    def counts(self) -> Mapping[tuple[str, str], int]:
-        """Events by (provider, state); a row that has failed since its last success counts as ``failing``."""
+    def runs_since(self, since: datetime) -> Sequence[Run]:
+        """The cycles that ended after ``since``, oldest first."""
+        ended = run.select().where(run.c.finished > since).order_by(run.c.id)
+        with self._database.reading() as connection:
+            return [run_of(row) for row in connection.execute(ended)]
+
+    def last_whole(self, cycle: str) -> datetime | None:
+        """When the last cycle of this kind began that did not end in an error."""
+        whole = sa.select(run.c.started).where(run.c.cycle == cycle, run.c.result != "error")
+        with self._database.reading() as connection:
+            began: datetime | None = connection.scalar(whole.order_by(run.c.id.desc()).limit(1))
+        return began
+
+    def counts(self, now: datetime) -> Mapping[tuple[str, str], int]:
+        """Events of days that are not over, by (provider, state); a row that has failed since its last
+        success counts as ``failing``."""
         state = sa.case((_failed, FAILING), else_=event.c.state).label("standing")
-        counted = sa.select(event.c.provider, state, sa.func.count()).group_by(event.c.provider, state)
+        counted = (
+            sa.select(event.c.provider, state, sa.func.count())
+            .where(event.c.ends > now)
+            .group_by(event.c.provider, state)
+        )
         with self._database.reading() as connection:
             return {(provider, state): number for provider, state, number in connection.execute(counted)}
 
@@ -81,11 +100,12 @@ class Journal:
             rows = connection.execute(sa.select(*columns, sa.func.count()).group_by(*columns))
             return {(provider, state): count for provider, state, count in rows}
 
-    def failing(self, limit: int) -> Sequence[LedgerEntry]:
-        """Rows that failed, those that failed most often first: with a back-off, that is longest first."""
+    def failing(self, limit: int, now: datetime) -> Sequence[LedgerEntry]:
+        """Rows of days that are not over that failed, those that failed most often first: with a back-off,
+        that is longest first."""
         statement = (
             event.select()
-            .where(_failed)
+            .where(_failed, event.c.ends > now)
             .order_by(event.c.attempts.desc(), event.c.person, event.c.session, event.c.slot)
             .limit(limit)
         )

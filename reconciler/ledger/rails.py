@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from reconciler.ledger.audit import AuditLine, write_audit
-from reconciler.ledger.database import Database, upsert
+from reconciler.ledger.database import Database, chunks, upsert
 from reconciler.ledger.rows import columns_of_hold, hold_of
 from reconciler.ledger.tables import event, hold
 from reconciler.model import State
@@ -39,6 +39,20 @@ class Rails:
             for account, session, people in connection.execute(statement):
                 found[account][session] = people
         return dict(found)
+
+    def first_start(self, account: str, sessions: Collection[str], now: datetime) -> datetime | None:
+        """When the first day still to come begins, among those of our events in these sessions."""
+        found: list[datetime] = []
+        with self._database.reading() as connection:
+            for some in chunks(sessions):
+                first = sa.select(sa.func.min(event.c.starts)).where(
+                    event.c.account == account,
+                    event.c.session.in_(some),
+                    event.c.starts > now,
+                    event.c.state.in_(_MAY_BE_THERE),
+                )
+                found += filter(None, [connection.scalar(first)])
+        return min(found, default=None)
 
     def holds(self) -> Sequence[Hold]:
         """Everything held at present, longest first."""

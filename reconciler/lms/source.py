@@ -53,8 +53,9 @@ class SqlLms(ABC):
     # The port
 
     @contextmanager
-    def scan(self, since: datetime) -> Iterator[Scan]:
+    def scan(self, since: datetime, now: datetime | None = None) -> Iterator[Scan]:
         """A snapshot of all sessions with a day ending after ``since`` or without days, streamed.
+        ``now``, or ``since`` without it, is from when on days are still to come.
 
         Raises ``LmsUnreadable``, while ``people`` is read too. The snapshot lasts as long as the scan, so
         read it without pause: MariaDB gives up on a reader that stalls for ten minutes.
@@ -64,7 +65,7 @@ class SqlLms(ABC):
                 connection = stack.enter_context(snapshot(self._engine))
                 reading = self._open(connection)
                 accounts = reading.accounts()
-                catalogue = _Catalogue(since)
+                catalogue = _Catalogue(since, now or since)
                 catalogue.refused.extend(reading.strays(since))
                 for session in reading.sessions(Selection(since=since)):
                     catalogue.add(session)
@@ -141,16 +142,17 @@ class SqlLms(ABC):
 
 
 class _Catalogue:
-    """What a scan keeps: of each session a fingerprint and the starts of its days."""
+    """What a scan keeps: of each session a fingerprint, its first start and how many days are to come."""
 
-    def __init__(self, since: datetime) -> None:
+    def __init__(self, since: datetime, now: datetime) -> None:
         self.by_account: dict[str, set[str]] = {}
         self.crowd: defaultdict[str, int] = defaultdict(int)
         self.refused: list[Refusal] = []
         self.complete = False
-        self._since = since
+        self._since, self._now = since, now
         self._fingerprints: dict[str, str] = {}
         self._starts: dict[str, datetime] = {}
+        self._to_come: dict[str, int] = {}
         self._lines = Lines()
 
     def add(self, session: Session) -> None:
@@ -165,11 +167,13 @@ class _Catalogue:
             starts = [day.start_instant for day in session.days if day.end_instant > self._since]
             if starts:
                 self._starts[session.id] = min(starts)
+                self._to_come[session.id] = sum(day.end_instant > self._now for day in session.days)
 
     def glance(self, person: str, rows: list[SeatRow]) -> Glance:
         """One person, of all their rows; counts their registrations."""
         lines: list[str] = []
         starts: list[datetime] = []
+        events = 0
         for place in merged(row.seat for row in rows if row.seat):
             fingerprint = self._fingerprints.get(place.session)
             if fingerprint is None:
@@ -178,10 +182,12 @@ class _Catalogue:
             lines.append(self._lines.line(place, fingerprint))
             if place.standing is Standing.WANTED and place.session in self._starts:
                 starts.append(self._starts[place.session])
+                events += self._to_come[place.session]
         first = rows[0]
         digest = person_fingerprint(first.identity, first.active, lines)
         address = line(first.address, LONGEST_ADDRESS)
-        return Glance(person, first.account, digest, min(starts, default=None), address)
+        to_come = events if first.active else 0
+        return Glance(person, first.account, digest, min(starts, default=None), address, to_come)
 
 
 def _tried(reading: Reading, connection: Connection) -> list[str]:

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -111,6 +111,22 @@ Duration = Annotated[
     PlainValidator(duration),
     PlainSerializer(duration_text),
     WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$"}),
+]
+
+
+def day(text: Any) -> date:
+    """``2027-11-30``."""
+    try:
+        return date.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise refused(f"must be a day such as 2027-11-30, not {shown(text)}") from None
+
+
+Day = Annotated[
+    date,
+    PlainValidator(day),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "format": "date"}),
 ]
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from reconciler.settings.values import (
+    Day,
     Duration,
     ProxyAddress,
     ReadableFile,
@@ -91,6 +92,12 @@ class Microsoft(Section):
         "Either this or certificate_file.",
         default=None,
         example="microsoft-client-secret",
+    )
+    secret_expires: Day | None = key(
+        "The day on which the client secret expires, as the admin center shows it; an alert says so two "
+        "weeks before. A certificate says it itself.",
+        default=None,
+        example="2027-11-30",
     )
     certificate_file: Secret | None = key(
         "A PEM file with the private key and the certificate: a path, or the name of a systemd credential. "

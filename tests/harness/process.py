@@ -66,8 +66,8 @@ class WatchedLms:
         self._inner, self._boundaries = inner, boundaries
         self.address = inner.address
 
-    def scan(self, since: datetime) -> AbstractContextManager[Scan]:
-        return self._cross("lms scan", lambda: self._inner.scan(since))
+    def scan(self, since: datetime, now: datetime | None = None) -> AbstractContextManager[Scan]:
+        return self._cross("lms scan", lambda: self._inner.scan(since, now))
 
     def read(self, people: Collection[str], since: datetime) -> Mapping[str, Desired]:
         return self._cross("lms read", lambda: self._inner.read(people, since))

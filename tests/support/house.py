@@ -17,11 +17,12 @@ the events of the calendars' owners must be what they were, byte for byte.
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -196,6 +197,11 @@ class HouseBed:
         for session in sessions:
             self.lms.book(person, session)
         self.connect(person, vendor)
+
+    def rename_lms_table(self, old: str, new: str) -> None:
+        """A table of the small LMS goes under another name: it cannot be read, or can be again."""
+        with closing(sqlite3.connect(self.folder / "lms.db")) as lms:
+            lms.execute(f"ALTER TABLE {old} RENAME TO {new}")
 
     # What is there --------------------------------------------------------------------------------
 

@@ -42,6 +42,7 @@ def everything_told() -> Metrics:
     for cycle, result in product(labels.Cycle, labels.Result):
         metrics.cycle(run(cycle, result))
         metrics.interval(cycle, 60)
+        metrics.idle(cycle, lambda: 1.0)
     metrics.lms_read(3)
     metrics.contained_exception()
     metrics.events(dict.fromkeys(product(vendors, labels.EventState), 1))
@@ -49,12 +50,16 @@ def everything_told() -> Metrics:
     for guard in labels.Guard:
         metrics.guard_holds(guard, 1)
         metrics.guard_triggered(guard)
+        metrics.guard_next_start(guard, NOON)
+    for credential in labels.Credential:
+        metrics.credential_expires(credential, NOON)
     for what in labels.Purged:
         metrics.purged(what, 1)
     for vendor in vendors:
         metrics.drift(vendor, dict.fromkeys(labels.Drift, 1))
         metrics.propagated(vendor, 1)
         metrics.oldest_pending(vendor, 1)
+        metrics.desired_events(vendor, 1)
         for window in labels.Window:
             metrics.quota(vendor, window, lambda: 0.5)
         for scope in labels.Scope:
@@ -93,7 +98,8 @@ def test_every_value_of_a_label_is_of_an_enum() -> None:
     allowed |= {
         "provider": set(labels.Provider),
         "cycle": set(labels.Cycle),
-        "result": {*labels.Result, *labels.ChangeResult, *labels.Consent},
+        "result": {*labels.Result, *labels.ChangeResult, *labels.Consent, *labels.Refresh},
+        "credential": set(labels.Credential),
         "kind": set(labels.Drift),
         "state": {*labels.EventState, *ConnectionState},
         "change": set(labels.Change),

@@ -20,11 +20,19 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 import msal
+from cryptography import x509
 
-from reconciler.errors import ReauthorizationNeeded, ReconcilerError, VendorNonsense, VendorUnavailable
+from reconciler.errors import (
+    ConfigurationError,
+    ReauthorizationNeeded,
+    ReconcilerError,
+    VendorNonsense,
+    VendorUnavailable,
+)
 from reconciler.model import Connection
 from reconciler.ports import TokenStore
 from reconciler.providers.microsoft.transport import Answer, Transport
@@ -112,6 +120,17 @@ class _Http:
 def certificate(private_key: str, public_certificate: str) -> dict[str, str]:
     """The credential for an application that signs with a certificate; both as PEM."""
     return {"private_key": private_key, "public_certificate": public_certificate}
+
+
+def certificate_expires(pem: str) -> datetime:
+    """Until when the first certificate in this text is good; ``ConfigurationError`` if there is none."""
+    try:
+        found = x509.load_pem_x509_certificate(pem[pem.find("-----BEGIN CERTIFICATE") :].encode())
+    except ValueError:
+        raise ConfigurationError(
+            ["providers.microsoft.certificate_file: holds no certificate that can be read"]
+        ) from None
+    return found.not_valid_after_utc
 
 
 class Entra:

@@ -194,15 +194,16 @@ def test_upcoming_counts_people_per_session_of_what_may_still_be_there(ledger: S
 
 def test_counts_and_failing_speak_of_the_same_rows(ledger: SqlLedger) -> None:
     failed = [entry("1", attempts=2, retry_at=NOW, last_error="x"), entry("2", attempts=5, retry_at=NOW)]
-    _save(ledger, *failed, entry("3"), entry("4", state=State.HELD), entry("5", provider="microsoft"))
-    assert ledger.counts() == {
+    over = entry("6", starts=NOW - 2 * HOUR, ends=NOW - HOUR, attempts=9)
+    _save(ledger, *failed, over, entry("3"), entry("4", state=State.HELD), entry("5", provider="microsoft"))
+    assert ledger.counts(NOW) == {
         ("google", "failing"): 2,
         ("google", "live"): 1,
         ("google", "held"): 1,
         ("microsoft", "live"): 1,
     }
-    assert ledger.failing(10) == failed[::-1]
-    assert ledger.failing(1) == failed[1:]
+    assert ledger.failing(10, NOW) == failed[::-1]
+    assert ledger.failing(1, NOW) == failed[1:]
 
 
 def test_history_is_told_oldest_first_and_by_session(ledger: SqlLedger) -> None:

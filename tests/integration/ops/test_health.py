@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -103,23 +101,18 @@ def test_long_intervals_are_waited_for_three_times() -> None:
     assert pulse.stuck() == {"upkeep": 3 * 86_400 + 1}
 
 
-def rename_a_table(house: HouseBed, old: str, new: str) -> None:
-    with closing(sqlite3.connect(house.folder / "lms.db")) as lms:
-        lms.execute(f"ALTER TABLE {old} RENAME TO {new}")
-
-
 def test_it_is_ready_once_a_push_has_ended_and_as_long_as_the_last_one_is_no_error(
     house: HouseBed, listener: Listener
 ) -> None:
     assert "NOT OK  push: none has ended yet" in listener.get("/ready").text
     house.push()
     assert listener.get("/ready").status == 200
-    rename_a_table(house, "sessions", "away")
+    house.rename_lms_table("sessions", "away")
     house.push()
     told = listener.get("/ready")
     assert told.status == 503
     assert "NOT OK  push: 0 s ago: push: ended, nothing concluded" in told.text
-    rename_a_table(house, "away", "sessions")
+    house.rename_lms_table("away", "sessions")
     house.push()
     assert listener.get("/ready").status == 200
 

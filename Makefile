@@ -5,13 +5,16 @@ BIN := $(VENV)/bin
 CHECKED := reconciler tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-quick config picture lock
+.PHONY: help demo demo-live test lint bench bench-quick config picture lock
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
 
 demo: $(VENV)/installed ## the whole story on this machine, no account needed
 	@$(BIN)/reconciler demo
+
+demo-live: $(VENV)/installed ## the same to be played by hand, in a browser
+	@$(BIN)/reconciler demo --live
 
 test: $(VENV)/installed ## all tests (databases on loopback are used where there are some)
 	@$(BIN)/python -m pytest -q -n auto --dist loadfile $(TESTS)

@@ -34,6 +34,7 @@ from reconciler.commands import (
     plans_of,
 )
 from reconciler.daemon import Daemon, Tick
+from reconciler.demo.live.running import PORT, play
 from reconciler.demo.story import NARROWEST, PAUSE, WIDTH, tell
 from reconciler.errors import ConfigurationError
 from reconciler.render import as_json, as_markdown, as_text, lines_of
@@ -197,7 +198,9 @@ def check_config(config: Path, online: bool) -> None:
 @click.option(
     "--picture", type=click.Path(dir_okay=False, path_type=Path), help="Also draw a part of it, as SVG."
 )
-def demo(at: datetime | None, fast: bool, picture: Path | None) -> None:
+@click.option("--live", is_flag=True, help="To be played by hand, in a browser, until Ctrl-C.")
+@click.option("--port", default=PORT, show_default=True, help="With --live: of this machine; any if taken.")
+def demo(at: datetime | None, fast: bool, picture: Path | None, live: bool, port: int) -> None:
     """The whole story on this machine, no account needed. Exit 1 if anything in it was not so."""
     logging.getLogger("reconciler").setLevel(logging.CRITICAL)
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -208,7 +211,9 @@ def demo(at: datetime | None, fast: bool, picture: Path | None) -> None:
     for signal_number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signal_number, lambda number, frame: sys.exit(128 + number))
     try:
-        if not tell(at or bootstrap.now(), console, pause, picture=picture):
+        if not (
+            play(console, port) if live else tell(at or bootstrap.now(), console, pause, picture=picture)
+        ):
             sys.exit(FAILED)
     except KeyboardInterrupt:
         click.echo("\nStopped. Nothing is left behind.", err=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import sqlalchemy as sa
+import yaml
 
 from reconciler import bootstrap
 from reconciler.bootstrap import House, open_house
@@ -244,11 +245,11 @@ class Stage:
 
     # Setting up -----------------------------------------------------------------------------------
 
-    def connect(self) -> None:
-        """What the consent pages end with: each player's calendar connected."""
+    def connect(self, people: Collection[str]) -> None:
+        """What the consent pages end with: these players' calendars connected."""
         with self.house() as house:
             for player in PLAYERS:
-                if player.vendor:
+                if player.vendor and player.id in people:
                     subject, calendar, token = self._granted(player)
                     grant = Grant(
                         player.id, "acme", player.vendor, subject, player.address, calendar, player.id
@@ -259,41 +260,72 @@ class Stage:
         """The vendor's account, made now: its immutable subject, its calendar, a refresh token."""
         address = player.address
         if player.vendor == "google":
-            subject = self.google.add_account(address, "Europe/Vienna").sub
+            subject = self.google.store.accounts[address].sub
             return subject, address, self.google.issue_refresh_token(address, GOOGLE_SCOPES)
-        account = self.microsoft.add_account(address, name=player.name)
-        calendar = self.microsoft.mailbox(address).default.id
-        return f"{account.tenant}:{account.oid}", calendar, self.microsoft.issue_refresh_token(address)
+        mailbox = self.microsoft.mailbox(address)
+        subject = f"{mailbox.account.tenant}:{mailbox.account.oid}"
+        return subject, mailbox.default.id, self.microsoft.issue_refresh_token(address)
+
+
+CONNECTED = tuple(player.id for player in PLAYERS if player.vendor)
+"""Whose calendars are connected when the story begins."""
 
 
 @contextmanager
-def set_up(starts: datetime) -> Iterator[Stage]:
-    """The stage, with everybody in the LMS and no session yet; gone without trace afterwards."""
+def set_up(
+    starts: datetime,
+    connected: Collection[str] = CONNECTED,
+    sections: Mapping[str, Any] | None = None,
+    secrets: Mapping[str, str] | None = None,
+) -> Iterator[Stage]:
+    """The stage, with everybody in the LMS and no session yet; gone without trace afterwards.
+
+    ``sections`` are laid over the settings that the story has, ``secrets`` lie in files beside them.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="reconciler-demo-")))
         google, microsoft = Google(), Microsoft()
         certificates = make_certificates(folder)
-        urls = [stack.enter_context(one.serve(certificates)).url for one in (google, microsoft)]
-        _write_settings(folder, *urls)
+        served = [stack.enter_context(one.serve(certificates)) for one in (google, microsoft)]
+        text = _settings(served[0].url, served[1].url, sections or {})
+        (folder / "reconciler.yaml").write_text(text, "utf-8")
+        _write_secrets(folder, secrets or {})
         engine = sa.create_engine(f"sqlite:///{folder}/lms.db")
         stack.callback(engine.dispose)
         create_schema(engine)
         stage = Stage(folder, StoryClock(starts), SmallLms(engine), google, microsoft)
         enrol(stage.lms)
+        _move_in(google, microsoft)
         database = open_database(f"sqlite:///{folder}/state.db")
         stack.callback(database.close)
         upgrade(database)
-        stage.connect()
+        stage.connect(connected)
         yield stage
 
 
-def _write_settings(folder: Path, google: str, microsoft: str) -> None:
+def _settings(google: str, microsoft: str, sections: Mapping[str, Any]) -> str:
     text = SETTINGS.replace("https://localhost:8443", google).replace("https://localhost:8444", microsoft)
-    (folder / "reconciler.yaml").write_text(text, "utf-8")
+    whole = yaml.safe_load(text)
+    for name, values in sections.items():
+        whole[name] = {**whole.get(name, {}), **values}
+    return yaml.safe_dump(whole) if sections else text
+
+
+def _move_in(google: Google, microsoft: Microsoft) -> None:
+    """Everybody's account at their vendor."""
+    for player in PLAYERS:
+        if player.vendor == "google":
+            google.add_account(player.address, "Europe/Vienna")
+        elif player.vendor == "microsoft":
+            microsoft.add_account(player.address, name=player.name)
+
+
+def _write_secrets(folder: Path, more: Mapping[str, str]) -> None:
     secrets = {
         "token-key": generate_key(),
         "google-client-secret": CLIENT.secret,
         "microsoft-client-secret": DEFAULT_SECRET,
+        **more,
     }
     for name, secret in secrets.items():
         file = os.open(folder / name, os.O_CREAT | os.O_WRONLY, 0o600)

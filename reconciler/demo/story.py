@@ -31,6 +31,7 @@ type; every [green]✓[/green] is checked in the vendors' own stores. It is all 
 
 _NEXT = """\
 What to try next:
+  [b]make demo-live[/b]                   the same with your own hands, in a browser
   [b]make test[/b]                        all tests
   [b].venv/bin/reconciler --help[/b]      every command
   docs/life-of-an-event.md         what happened here, on one page

@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response
 from reconciler.simulators.google_grants import IDENTITY, Grants, canonical
 from reconciler.simulators.google_store import GoogleStore
 from reconciler.simulators.google_visit import seal, unseal
+from reconciler.simulators.person_pages import person_page
 
 Asked = MultiDict[str, str]
 
@@ -31,22 +32,24 @@ class ConsentPage:
         """The page for an authorization request; an HTML error where Google would not redirect."""
         problem = self._problem(asked)
         if problem is not None:
-            page = f"<html><body><h1>Access blocked</h1><p>Error {problem}</p></body></html>"
-            return _page(page, int(problem.split(":")[0]))
+            return _page("Access blocked", f"<p>Error {escape(problem)}</p>", int(problem.split(":")[0]))
         if asked.get("prompt") == "none":
             return _redirect(asked, {"error": "interaction_required"})
         choices = [scope for scope in _scopes(asked) if scope not in IDENTITY.values()]
         boxes = "".join(_box(scope, ticked=len(choices) == 1) for scope in choices)
-        return _page(_PAGE.format(
-            client=escape(asked["client_id"]), accounts=self._accounts(asked.get("login_hint")),
-            boxes=boxes, request=escape(seal(asked.to_dict())),
-        ))  # fmt: skip
+        form = _FORM.format(
+            client=escape(asked["client_id"]),
+            accounts=self._accounts(asked.get("login_hint")),
+            boxes=boxes,
+            request=escape(seal(asked.to_dict())),
+        )
+        return _page("An application wants access to your Google Account", form)
 
     def pressed(self, form: MultiDict[str, str]) -> Response:
         """A button of the page was pressed: back to the client with a code, or with an error."""
         asked: Asked = MultiDict(unseal(form.get("request", "")) or {})
         if self._problem(asked) is not None:
-            return _page("<html><body><h1>Access blocked</h1></body></html>", 400)
+            return _page("Access blocked", "", 400)
         return self.decide(
             asked, form.get("account", ""), form.getlist("scope"), form.get("decision") == "allow"
         )
@@ -54,7 +57,7 @@ class ConsentPage:
     def decide(self, asked: Asked, mailbox: str, ticked: list[str], allow: bool) -> Response:
         """The redirect that follows; identity scopes cannot be unticked."""
         if mailbox not in self._store.accounts:
-            return _page("<html><body><p>Couldn't find your Google Account</p></body></html>", 400)
+            return _page("Couldn't find your Google Account", "", 400)
         wanted = _scopes(asked)
         granted = wanted & (canonical(ticked) | set(IDENTITY.values()))
         if not allow or not granted:
@@ -94,7 +97,9 @@ def _scopes(asked: Asked) -> frozenset[str]:
 
 def _box(scope: str, *, ticked: bool) -> str:
     name, mark = escape(scope), " checked" if ticked else ""
-    return f'<li><label><input type="checkbox" name="scope" value="{name}"{mark}> {name}</label></li>'
+    words = f"{escape(_IN_WORDS[scope])}<small>{name}</small>" if scope in _IN_WORDS else name
+    box = f'<input type="checkbox" name="scope" value="{name}"{mark}>'
+    return f"<li><label>{box} <span>{words}</span></label></li>"
 
 
 def _redirect(asked: Asked, answer: dict[str, str]) -> Response:
@@ -105,19 +110,22 @@ def _redirect(asked: Asked, answer: dict[str, str]) -> Response:
     return Response(status=302, headers={"Location": target + separator + urlencode(answer)})
 
 
-def _page(html: str, status: int = 200) -> Response:
-    headers = {"X-Frame-Options": "DENY", "Cache-Control": "no-store"}
-    return Response(html, status=status, content_type="text/html; charset=utf-8", headers=headers)
+def _page(title: str, body: str, status: int = 200) -> Response:
+    return person_page("Google", title, body, status)
 
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><title>Sign in - Google Accounts (simulated)</title></head><body>
-<h1>{client} wants access to your Google Account</h1>
+_IN_WORDS = {
+    "https://www.googleapis.com/auth/calendar.events": "View and edit events on all your calendars",
+    "https://www.googleapis.com/auth/calendar.calendarlist.readonly": "See the list of your calendars",
+}
+"""As Google's page names them (https://developers.google.com/identity/protocols/oauth2/scopes)."""
+_FORM = """
+<p>{client}</p>
 <form method="post" action="/o/oauth2/v2/auth/decision">
 <input type="hidden" name="request" value="{request}">
 <p><label>Account <select name="account">{accounts}</select></label></p>
 <ul>{boxes}</ul>
-<button name="decision" value="allow">Allow</button>
-<button name="decision" value="deny">Deny</button>
-</form></body></html>
+<p class="buttons"><button name="decision" value="deny">Deny</button>
+<button class="yes" name="decision" value="allow">Allow</button></p>
+</form>
 """

@@ -190,6 +190,11 @@ class SmallLms:
             with self._engine.begin() as connection:
                 connection.execute(self._tables[table].insert(), batch)
 
+    def rows(self, table: str) -> list[Mapping[str, Any]]:
+        """Every row of a table, in the order in which it is kept."""
+        with self._engine.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(sa.select(self._tables[table]))]
+
     def _numbers_after(self, connection: Connection, table: str, column: str, stem: str) -> Iterator[int]:
         """Numbers for new ids, above those in the table: an id is not given twice."""
         ids = connection.execute(sa.select(self._tables[table].c[column])).scalars()

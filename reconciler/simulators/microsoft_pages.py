@@ -7,21 +7,37 @@ from html import escape
 
 from werkzeug.wrappers import Response
 
-_STYLE = "body{font:16px sans-serif;max-width:32em;margin:4em auto}button{font-size:1em;margin:.5em .5em 0 0}"
+from reconciler.simulators.person_pages import person_page
+
+_IN_WORDS = {
+    "Calendars.ReadWrite": "Have full access to your calendars",
+    "User.Read": "Sign you in and read your profile",
+    "User.Read.All": "Read all users' full profiles",
+    "offline_access": "Maintain access to data you have given it access to",
+    "openid": "Sign you in",
+    "profile": "View your basic profile",
+}
+"""As Entra names them (https://learn.microsoft.com/graph/permissions-reference)."""
 
 
 def consent_page(app: str, scopes: Iterable[str], suggested: str, known: Iterable[str]) -> Response:
     """Accept or Cancel, as whom. The form posts back to the address it came from, query and all."""
-    wanted = "".join(f"<li>{escape(one)}</li>" for one in scopes)
+    wanted = "".join(f"<li>{_in_words(one)}</li>" for one in scopes)
     accounts = "".join(f'<option value="{escape(one)}">' for one in known)
     return page(
         "Permissions requested",
         f"<p>{escape(app)} would like to:</p><ul>{wanted}</ul>"
         f'<form method="post"><label>Signed in as <input name="account" list="known" required'
-        f' value="{escape(suggested)}"></label><datalist id="known">{accounts}</datalist><p>'
+        f' value="{escape(suggested)}"></label><datalist id="known">{accounts}</datalist><p class="buttons">'
         '<button name="decision" value="cancel" formnovalidate>Cancel</button>'
-        '<button name="decision" value="accept">Accept</button></p></form>',
+        '<button class="yes" name="decision" value="accept">Accept</button></p></form>',
     )
+
+
+def _in_words(scope: str) -> str:
+    name = scope.rpartition("/")[2]
+    words = _IN_WORDS.get(name)
+    return f"{escape(words)}<small>{escape(name)}</small>" if words else escape(name)
 
 
 def approval_page(app: str, account: str) -> Response:
@@ -57,8 +73,4 @@ def form_post_page(target: str, fields: dict[str, str]) -> Response:
 
 def page(title: str, body: str) -> Response:
     """Entra's pages refuse to be framed."""
-    text = f"<!DOCTYPE html><html><head><title>{escape(title)}</title><style>{_STYLE}</style></head><body>"
-    response = Response(f"{text}<h1>{escape(title)}</h1>{body}</body></html>", mimetype="text/html")
-    response.headers["X-Frame-Options"] = "DENY"
-    response.headers["Cache-Control"] = "no-store, no-cache"
-    return response
+    return person_page("Microsoft", title, body)

@@ -62,7 +62,9 @@ def test_every_command_named_exists(page: str) -> None:
 @every_page
 def test_every_target_of_make_named_exists(page: str) -> None:
     known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
-    named = {target for piece in code(TEXTS[page]) for target in re.findall(r"^make ([a-z-]+)", piece.strip())}
+    named = {
+        target for piece in code(TEXTS[page]) for target in re.findall(r"^make ([a-z-]+)", piece.strip())
+    }
     assert named <= known
 
 

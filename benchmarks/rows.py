@@ -2,8 +2,8 @@
 
 Set-based: seats, people and ledger rows are made by the database from a counter, so that a million seats
 take seconds. The LMS's tables stand in a schema of their own, ``lms`` (on SQLite a file of their own,
-attached under that name). Every person has five seats, every session ten, one of them its instructor's, and
-one to three days within ninety days from :data:`NOW` on.
+attached under that name). Every person has five seats, every session twenty, one of them its instructor's,
+and one to three days within ninety days from :data:`NOW` on.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
 """The instant at which the rows below are looked at."""
 
 SEATS_A_PERSON = 5
-SEATS_A_SESSION = 10
+SEATS_A_SESSION = 20
 ACCOUNTS = 20
 SCHEMA = "lms"
 _ZONES = ("Europe/Vienna", "America/New_York", "Asia/Kolkata", "Asia/Tokyo")

@@ -8,30 +8,26 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from itertools import islice
-from typing import TypeVar
+from datetime import datetime, timedelta
 
 from reconciler.confirm import Court, confirm
 from reconciler.diff.confirm import ConfirmPolicy
 from reconciler.diff.guards import DeleteGuard, Vanished, too_many_vanished
+from reconciler.due import Chosen, batches, nearest_first
 from reconciler.errors import CycleError, LmsUnreadable
 from reconciler.labels import Guard
 from reconciler.logs import cycle_id, within
-from reconciler.model import AccountSwitches, ConnectionState, HoldReason, Mode, PersonState
-from reconciler.ports import Dispatcher, Due, FleetLimit, Glance, Hold, Notices, Registrar, Run, Scan
+from reconciler.model import AccountSwitches, HoldReason, Mode
+from reconciler.ports import Dispatcher, Due, FleetLimit, Hold, Notices, Registrar, Run, Scan
 from reconciler.tally import DESIRED, Pending, Tally, standing
 from reconciler.turn import reconcile
 from reconciler.upkeep import Upkeep
-from reconciler.world import Order, World, in_force, mode_of
+from reconciler.world import Order, World, in_force
 
 log = logging.getLogger(__name__)
 
-BATCH = 50
-"""People per unit of work: one query for the desired state of them all, one for their ledger."""
 MOST_AUDITS = 5_000
 """Calendars looked at in one audit cycle at most; the rest are due again in the next."""
 MOST_HEARINGS = 2_000
@@ -142,11 +138,13 @@ class Loop:
     def _push(self, now: datetime, tally: Tally) -> None:
         ledger = self.world.ledger
         due, chosen, scan = self._scan(now)
-        # Only now is the scan known to be whole: nothing before this line has written to a calendar.
+        # Only now is the scan known to be whole: nothing before this line has written to a calendar. Where
+        # nobody is due nothing is deleted either, and a look at the whole ledger is saved.
         ledger.set_refusals(scan.refused, now)
         if chosen.unmaintained:
             ledger.end_baselines(None, chosen.unmaintained, now)
-        held = self._hold_what_vanished(scan, now, tally)
+        guarded = due or any(one.guard == Guard.VANISHED_SESSIONS for one in ledger.holds())
+        held = self._hold_what_vanished(scan, now, tally) if guarded else frozenset()
         tally.counts["people"] = chosen.seen
         self.pending.due(chosen.waiting, now, lambda: ledger.last_whole("push"))
         for provider in self.world.providers:
@@ -161,7 +159,7 @@ class Loop:
             with self.world.lms.scan(lms_window(now), now) as scan:
                 chosen = Chosen(self.world, self._switches(scan, now), now)
                 with ledger.people() as states:
-                    due = sorted(chosen.who_is_due(scan.people, states), key=_nearest_first)
+                    due = sorted(chosen.who_is_due(scan.people, states), key=nearest_first)
         except LmsUnreadable:
             metrics.lms_unreadable()
             raise
@@ -284,86 +282,7 @@ def lms_window(now: datetime) -> datetime:
     return now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=30)
 
 
-class Chosen:
-    """Who is due in this push, from the two streams, both ordered by person. ``waiting`` are those whose
-    calendar differs, with its provider, due or resting; ``desired`` counts the events that should be."""
-
-    def __init__(self, world: World, switches: Mapping[str, AccountSwitches], now: datetime) -> None:
-        self._world, self._now = world, now
-        self.switches = switches
-        self.unmaintained: list[str] = []
-        self.waiting: dict[str, str] = {}
-        self.desired: Counter[str] = Counter()
-        self.seen = 0
-
-    def who_is_due(self, people: Iterator[Glance], states: Iterator[PersonState]) -> Iterator[Due]:
-        """Those whose digest differs from the one last applied. Both streams are read to their end."""
-        glance = next(people, None)
-        for state in states:
-            while glance is not None and glance.person < state.person:
-                glance = next(people, None)  # nobody's calendar: told by mail
-            digest = glance.digest if glance is not None and glance.person == state.person else ""
-            self.seen += 1
-            if not self.workable(state):
-                if state.maintained:
-                    self.unmaintained.append(state.person)
-            else:
-                self._count(state, glance if digest else None)
-                if digest != state.applied and not self.resting(state):
-                    yield Due(state.person, digest, glance.next_start if digest and glance else None)
-        for _ in people:
-            pass  # the counts of the scan are complete only at its end
-
-    def _count(self, state: PersonState, glance: Glance | None) -> None:
-        if state.provider is None or state.connection is ConnectionState.LEAVING:
-            return
-        if glance is not None:
-            self.desired[state.provider] += glance.events
-        if (glance.digest if glance else "") != state.applied:
-            self.waiting[state.person] = state.provider
-
-    def workable(self, state: PersonState) -> bool:
-        """Whether there is a calendar, and it is to be kept."""
-        if state.provider not in self._world.providers:
-            return False  # it was taken out of the settings; nothing is maintained there
-        if state.connection is ConnectionState.LEAVING:
-            return self._written_to(state)
-        in_use = state.connection in (ConnectionState.CONNECTED, ConnectionState.SUSPENDED)
-        return in_use and self.eligible(state)
-
-    def resting(self, state: PersonState) -> bool:
-        """Whether something failed here so lately that it is not tried again yet."""
-        return state.retry_at is not None and state.retry_at > self._now
-
-    def _written_to(self, state: PersonState) -> bool:
-        switches = self.switches.get(state.account)
-        return switches is not None and mode_of(self._world, switches) is not Mode.OBSERVE
-
-    def eligible(self, state: PersonState) -> bool:
-        """Whether the account's owner and the operator want this calendar kept."""
-        switches = self.switches.get(state.account)
-        if switches is None or not self._written_to(state):
-            return False
-        chosen = switches.people is None or state.person in switches.people
-        return chosen and switches.email_notifications and state.provider in switches.vendors
-
-
 def _hold(vanished: Vanished, now: datetime, first: datetime | None) -> Hold:
     count = len(vanished.sessions)
     why = f"{count} of {vanished.of} sessions still to come vanished from the LMS without trace"
     return Hold(Guard.VANISHED_SESSIONS, vanished.account, why, now, count, first)
-
-
-def _nearest_first(due: Due) -> tuple[bool, datetime]:
-    """Near sessions before far ones, and whoever has none any more at the end."""
-    return due.next_start is None, due.next_start or datetime.max.replace(tzinfo=UTC)
-
-
-Item = TypeVar("Item")
-
-
-def batches(items: Sequence[Item], size: int = BATCH) -> Iterator[Sequence[Item]]:
-    """The items, so many at a time."""
-    stream = iter(items)
-    while batch := list(islice(stream, size)):
-        yield batch

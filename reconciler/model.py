@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 
@@ -500,8 +501,7 @@ class AccountSwitches:
     people: frozenset[str] | None = None  # a pilot's list; None is everybody
 
 
-@dataclass(frozen=True, slots=True)
-class PersonState:
+class PersonState(NamedTuple):
     """Where one person stands. ``applied`` is the digest last applied whole, ``None`` while anything is
     open. ``provider`` and ``connection`` tell of the connected calendar, ``None`` without one;
     ``maintained`` whether its baseline is present."""

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from reconciler.model import (
     Account,
@@ -36,8 +36,7 @@ Clock = Callable[[], datetime]
 # The LMS ------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Glance:
+class Glance(NamedTuple):
     """One person as the scan sees them. ``digest`` equals ``Desired.digest`` of the same reading; ``address``
     is where mail goes, and no part of it. ``events`` is how many days still to come should be in their
     calendar, if they have one."""

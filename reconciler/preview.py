@@ -8,8 +8,9 @@ from datetime import datetime
 
 from reconciler.diff.guards import Allowed, DeleteGuard, allow, too_many_vanished
 from reconciler.diff.plan import Plan, plan, released
+from reconciler.due import Chosen, batches
 from reconciler.errors import CycleError, ReconcilerError
-from reconciler.loop import MOST_AUDITS, Chosen, batches, lms_window
+from reconciler.loop import MOST_AUDITS, lms_window
 from reconciler.model import AccountSwitches, Connection, Desired, LedgerEntry, Listing, Mode, PersonState
 from reconciler.ports import Due
 from reconciler.turn import needs_baseline, observe, same_human

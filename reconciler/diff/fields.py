@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
+from typing import NamedTuple
 
 from reconciler.model import (
     ActualEvent,
@@ -19,6 +20,7 @@ from reconciler.model import (
     Removal,
     Role,
     Session,
+    Standing,
     zone,
 )
 
@@ -135,38 +137,52 @@ def digest_of(session: Session, day: Day, removal: Removal) -> Digest:
     )
 
 
-def session_fingerprint(session: Session) -> str:
-    """Stands for everything of a session that could change somebody's events, whatever the order of its
-    days. Computed once per session."""
+class Fingerprint(NamedTuple):
+    """Stands for everything of a session that could change somebody's events. ``news`` are 20 hexadecimal
+    digits, ``form`` 16: like in a :class:`~reconciler.model.Digest`, a change of the form is no news."""
+
+    news: str
+    form: str
+
+
+def session_fingerprint(session: Session) -> Fingerprint:
+    """Of a session, whatever the order of its days. Computed once per session."""
     until = _moment(session.cancel_until) if session.cancel_until else ""
-    texts = [FORM_VERSION, session.title, session.location, _news_of(session), session.url]
-    flags = [str(session.cancelled), str(session.cancellable), until, session.refused or ""]
     days = sorted(_SEPARATOR.join(_time_parts(day)) for day in session.days)
-    return _short([*texts, *flags, *days])
+    texts = [session.title, session.location, _news_of(session)]
+    news = [session.id, *texts, str(session.cancelled), session.refused or "", *days]
+    form = [session.id, FORM_VERSION, session.url, str(session.cancellable), until]
+    return Fingerprint(_short(news), _hash(form, 8).hex())
 
 
-def registration_line(registration: Registration, fingerprint: str) -> str:
-    """One registration within a person's fingerprint; ``fingerprint`` is its session's."""
-    return _SEPARATOR.join(
-        (
-            registration.session.id,
-            registration.role,
-            registration.standing,
-            registration.seat or "",
-            fingerprint,
-        )
-    )
+KINDS = {(role, standing): f"{role[0]}{standing[0]}" for role in Role for standing in Standing}
+"""What of a registration is neither its session nor its seat, in two letters."""
 
 
-def person_fingerprint(identity: str, active: bool, lines: Iterable[str]) -> str:
-    """The digest of one person's desired state; empty when nothing is desired.
+def registration_line(registration: Registration, fingerprint: Fingerprint) -> str:
+    """One registration within a person's news; ``fingerprint`` is its session's. News and kind are of a
+    fixed length, the seat is the rest."""
+    kind = KINDS[registration.role, registration.standing]
+    return f"{fingerprint.news}{kind}{registration.seat or ''}"
 
-    ``lines`` come from :func:`registration_line`, in any order. Never holds a slot or a row id of a day.
+
+def person_fingerprint(identity: str, active: bool, lines: list[str], forms: list[str]) -> str:
+    """The digest of one person's desired state, news and form apart; empty when nothing is desired.
+
+    ``lines`` come from :func:`registration_line`, ``forms`` from the fingerprints of their sessions, both in
+    any order (they are put in order here). Never holds a slot or a row id of a day.
     """
-    ordered = sorted(lines)
-    if not ordered:
+    if not lines:
         return ""
-    return _short([identity, str(active), *ordered])
+    lines.sort()
+    forms.sort()
+    news = _SEPARATOR.join((identity, str(active), *lines))
+    return f"{_digits(news, 10)}.{_digits(''.join(forms), 8)}"
+
+
+def no_news(digest: str, applied: str | None) -> bool:
+    """Whether what is desired differs from what was applied in nothing but its form."""
+    return bool(applied) and digest.partition(".")[0] == (applied or "").partition(".")[0]
 
 
 def _time_parts(day: Day) -> list[str]:
@@ -187,6 +203,10 @@ def _short(parts: Iterable[str]) -> str:
 def _hash(parts: Iterable[str], size: int) -> bytes:
     text = _SEPARATOR.join(parts)
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=size).digest()
+
+
+def _digits(text: str, size: int) -> str:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=size).hexdigest()
 
 
 # Comparison with a calendar -----------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -75,7 +76,7 @@ class People:
         statement = _with_connection().order_by(person_state.c.person)
         with self._database.reading() as connection:
             rows = connection.execution_options(yield_per=STREAM).execute(statement)
-            yield map(person_state_of, rows)
+            yield map(person_state_of, chain.from_iterable(rows.partitions()))
 
     def due(self, now: datetime, limit: int) -> Sequence[PersonState]:
         """Those with a connection in use whose audit is due and who are not backed off, nearest first."""
@@ -106,8 +107,8 @@ def _with_connection() -> sa.Select[Any]:
     state, has = person_state.c, connections.c
     return sa.select(
         *(state.person, state.account, state.applied, state.next_audit),
-        *(state.retry_at, state.attempts, state.last_error),
         *(has.provider, has.state, has.baseline_since),
+        *(state.retry_at, state.attempts, state.last_error),
     ).join_from(person_state, connections, theirs, isouter=True)
 
 

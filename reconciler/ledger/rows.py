@@ -135,19 +135,18 @@ def connection_of(row: Row) -> Connection:
     )
 
 
+_CONNECTIONS: dict[str | None, ConnectionState | None] = {
+    None: None,
+    **{state.value: state for state in ConnectionState},
+}
+
+
 def person_state_of(row: Row) -> PersonState:
-    """One row of ``person_state``, without its lease, joined with the person's connection."""
+    """One row of ``person_state``, without its lease, joined with the person's connection; its columns in
+    the order of the value's fields, for a push pass reads everybody's."""
+    person, account, applied, next_audit, provider, state, baseline, *rest = tuple(row)
     return PersonState(
-        person=row.person,
-        account=row.account,
-        applied=row.applied,
-        next_audit=row.next_audit,
-        provider=row.provider,
-        connection=None if row.state is None else ConnectionState(row.state),
-        maintained=row.baseline_since is not None,
-        retry_at=row.retry_at,
-        attempts=row.attempts,
-        last_error=row.last_error,
+        person, account, applied, next_audit, provider, _CONNECTIONS[state], baseline is not None, *rest
     )
 
 

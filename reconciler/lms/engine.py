@@ -177,7 +177,8 @@ def stream(connection: Connection, query: sa.Select[Any]) -> Iterator[Any]:
     result = connection.execution_options(yield_per=_STREAM).execute(query)
     unread: Any = getattr(result.cursor, "_result", None)
     try:
-        yield from result
+        for some in result.partitions():
+            yield from some
     except BaseException:
         if unread is not None:
             unread.unbuffered_active = False

@@ -30,6 +30,7 @@ from reconciler.lms.reading import (
     Reading,
     SeatRow,
     Selection,
+    Who,
     columns_found,
     grouped,
     names,
@@ -60,8 +61,6 @@ _SETTINGS = ("siteidentifier", "timezone", "forcetimezone", "siteguest")
 
 @dataclass(frozen=True, slots=True)
 class _Options:
-    """How to present a session: see :class:`MoodleLms`."""
-
     """What the operator says about the site; see :class:`MoodleLms`."""
 
     site_url: str | None
@@ -72,8 +71,6 @@ class _Options:
 
 @dataclass(frozen=True, slots=True)
 class _Site:
-    """What a snapshot says of the site itself; ``guest`` is the id of nobody's login."""
-
     """What the site says of itself: the one account, the roles of trainers, the guest's user id."""
 
     account: Account
@@ -144,8 +141,6 @@ def _zone_set(config: Mapping[str, str]) -> str:
 
 
 class _MoodleReading(Reading):
-    """One snapshot of a Moodle."""
-
     """One snapshot of a Moodle site."""
 
     def __init__(
@@ -224,12 +219,18 @@ class _MoodleReading(Reading):
         site = (self._options.site_url or "").rstrip("/")
         return join or (link(f"{site}/mod/facetoface/signup.php?s={session}") if site else "")
 
+    def current(self, since: datetime) -> Iterator[str]:
+        return (id_ for (id_,) in self.stream(self._queries.current(since)))
+
     def seat_rows(self, since: datetime) -> Iterator[SeatRow]:
-        account, site = self._site.account.id, self._site
-        query = self._queries.seat_rows(since, site.trainer_roles, site.guest)
-        for id_, created, suspended, email, *seat in self.stream(query):
-            own = None if seat[0] is None else _seat(*seat)
-            yield SeatRow(id_, account, _identity(id_, created), not suspended, own, email)
+        return self.stream(self._queries.seat_rows(since, self._site.trainer_roles, self._site.guest))
+
+    def who(self, row: SeatRow) -> Who:
+        id_, created, suspended, email = row[0], *row[5:]
+        return Who(self._site.account.id, _identity(id_, created), not suspended, email)
+
+    def kind(self, first: Any, second: Any) -> tuple[Role, SeatStatus | None]:
+        return _kind_of_seat(first, second)
 
     def people(self, ids: Sequence[str]) -> Iterator[Person]:
         for row in self._rows(self._queries.people(ids, self._site.guest)):
@@ -274,4 +275,8 @@ def _fields(rows: Iterable[Sequence[Any]]) -> dict[str, str]:
 
 
 def _seat(session: str, ref: str, learner: int, code: int) -> Seat:
-    return session, ref, Role.LEARNER if learner else Role.INSTRUCTOR, _STATUSES.get(code)
+    return session, ref, *_kind_of_seat(learner, code)
+
+
+def _kind_of_seat(learner: int, code: int) -> tuple[Role, SeatStatus | None]:
+    return Role.LEARNER if learner else Role.INSTRUCTOR, _STATUSES.get(code)

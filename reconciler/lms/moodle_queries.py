@@ -114,6 +114,14 @@ class MoodleQueries:
             .where(*self._meant(selection))
         )
 
+    def current(self, since: datetime) -> sa.Select[Any]:
+        """The ids of current sessions."""
+        return (
+            sa.select(as_text(self._sessions.c.id))
+            .select_from(self._with_activity())
+            .where(self._current(since))
+        )
+
     def dates(self, selection: Selection) -> sa.Select[Any]:
         """Session, start and end of each day."""
         dates = self._dates.c
@@ -168,7 +176,7 @@ class MoodleQueries:
         ).where(users.id.in_(_numbers(ids)), *self._living(guest))
 
     def seat_rows(self, since: datetime, roles: Sequence[int], guest: int) -> sa.Select[Any]:
-        """Person, time created, suspended, email, session, seat, role, code; everybody, ordered by id."""
+        """Person, session, seat, role, code, time created, suspended, email; everybody, ordered by id."""
         users = self._users.c
         meant = self._ids_meant(Selection(since=since))
         seats = self._seats(
@@ -176,7 +184,7 @@ class MoodleQueries:
         )
         return (
             sa.select(
-                as_text(users.id), users.timecreated, users.suspended, users.email, *_seat_columns(seats)
+                as_text(users.id), *_seat_columns(seats), users.timecreated, users.suspended, users.email
             )
             .select_from(self._users.outerjoin(seats, seats.c.userid == users.id))
             .where(*self._living(guest))

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from reconciler.errors import LmsUnreadable
 from reconciler.lms.engine import columns_of, stream
 from reconciler.lms.registrations import Seat
-from reconciler.model import Account, Person, Refusal, Session
+from reconciler.model import Account, Person, Refusal, Role, SeatStatus, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +36,18 @@ class Selection:
         return self.sessions if self.session is None else [self.session]
 
 
-class SeatRow(NamedTuple):
-    """A row of the stream: a person and one of their seats, ``None`` for somebody without any. ``address`` is
-    as it is stored: it is cleaned once a person, not once a seat."""
+SeatRow = Sequence[Any]
+"""A row of the stream: a person's id, then session, reference and two columns that say what kind of seat it
+is (all ``None`` for somebody without any), then what :meth:`Reading.who` reads."""
 
-    person: str
+
+class Who(NamedTuple):
+    """What the stream tells of a person. ``address`` is as it is stored."""
+
     account: str
     identity: str
     active: bool
-    seat: Seat | None
-    address: str | None = None
+    address: str | None
 
 
 class Reading(ABC):
@@ -63,8 +65,21 @@ class Reading(ABC):
         """The sessions meant; ones that are past may be among them."""
 
     @abstractmethod
+    def current(self, since: datetime) -> Iterator[str]:
+        """The ids of the sessions current at ``since``; ones that are past may be among them."""
+
+    @abstractmethod
     def seat_rows(self, since: datetime) -> Iterator[SeatRow]:
-        """Everybody, ordered by id by code point, with each seat in a session current at ``since``."""
+        """Everybody, ordered by id by code point, with each seat in a session current at ``since``. As the
+        database gives them: to make values of a million rows would cost more than to read them."""
+
+    @abstractmethod
+    def who(self, row: SeatRow) -> Who:
+        """The person of a row of the stream."""
+
+    @abstractmethod
+    def kind(self, first: Any, second: Any) -> tuple[Role, SeatStatus | None]:
+        """Role and status, by the two columns of the stream that say so."""
 
     @abstractmethod
     def people(self, ids: Sequence[str]) -> Iterator[Person]:

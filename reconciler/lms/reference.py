@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from reconciler.lms.days import Refused, in_order, instant, known_zone, wall_day
 from reconciler.lms.engine import address_of
-from reconciler.lms.reading import Reading, SeatRow, Selection, columns_found, grouped, names
+from reconciler.lms.reading import Reading, SeatRow, Selection, Who, columns_found, grouped, names
 from reconciler.lms.reference_queries import ReferenceQueries
 from reconciler.lms.reference_tables import COLUMNS
 from reconciler.lms.registrations import Seat
@@ -54,8 +54,6 @@ class ReferenceLms(SqlLms):
 class _ReferenceReading(Reading):
     """One snapshot of the five tables."""
 
-    """One snapshot of the reference tables."""
-
     def __init__(self, connection: Connection, queries: ReferenceQueries) -> None:
         super().__init__(connection)
         self._queries = queries
@@ -71,11 +69,18 @@ class _ReferenceReading(Reading):
         for row in self.stream(queries.sessions(selection)):
             yield _session(row, days.get(row.id, ()), seats.get(row.id, ()))
 
+    def current(self, since: datetime) -> Iterator[str]:
+        return (id_ for (id_,) in self.stream(self._queries.current(since)))
+
     def seat_rows(self, since: datetime) -> Iterator[SeatRow]:
-        rows = self.stream(self._queries.seat_rows(since))
-        for id_, account, identity, active, email, session, ref, role, status in rows:
-            own = None if session is None else _seat(session, ref, role, status)
-            yield SeatRow(id_, account or "", str(identity or id_), _flag(active, True), own, email)
+        return self.stream(self._queries.seat_rows(since))
+
+    def who(self, row: SeatRow) -> Who:
+        id_, account, identity, active, email = row[0], *row[5:]
+        return Who(account or "", str(identity or id_), _flag(active, True), email)
+
+    def kind(self, first: Any, second: Any) -> tuple[Role, SeatStatus | None]:
+        return _kind_of_seat(first, second)
 
     def people(self, ids: Sequence[str]) -> Iterator[Person]:
         for row in self.connection.execute(self._queries.people(ids)):

@@ -97,6 +97,10 @@ class ReferenceQueries:
             sessions["cancel_until"].is_not(None).label("has_deadline"),
         ).where(*self._meant(selection))
 
+    def current(self, since: datetime) -> sa.Select[Any]:
+        """The ids of current sessions."""
+        return sa.select(self._sessions.text("id")).where(self._current(since))
+
     def days(self, selection: Selection) -> sa.Select[Any]:
         """Session, starts, ends, all_day, time_zone."""
         days = self._days
@@ -123,17 +127,17 @@ class ReferenceQueries:
         )
 
     def seat_rows(self, since: datetime) -> sa.Select[Any]:
-        """Person, account, identity, active, email, session, ref, role, status; everybody, ordered by id."""
+        """Person, session, ref, role, status, account, identity, active, email; everybody, by id."""
         people, seats = self._people, self._seats
         current = self._of_meant(seats, Selection(since=since))
         return (
             sa.select(
                 people.text("id"),
+                *self._seat_columns(),
                 people.text("account_id"),
                 people.text("identity"),
                 people["active"],
                 people["email"],
-                *self._seat_columns(),
             )
             .select_from(
                 people.table.outerjoin(seats.table, sa.and_(seats.same("person_id", people, "id"), current))

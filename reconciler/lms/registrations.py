@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from reconciler.diff.fields import registration_line
+from reconciler.diff.fields import KINDS, Fingerprint
 from reconciler.model import Registration, Role, SeatStatus, Session, Standing, standing_of
 
 Seat = tuple[str, str, Role, SeatStatus | None]
 """Session, reference (empty where the LMS cannot say), role, status (``None``: a word nobody knows)."""
 
 _WEIGHT = {Standing.WANTED: 0, Standing.KEEP: 1, Standing.NONE: 2}
-_PLACEHOLDER = "\x1e"
 _STANDING: dict[SeatStatus | None, Standing] = {
     None: Standing.KEEP,  # a word nobody knows concludes nothing; its session is refused as well
     **{status: standing_of(status) for status in SeatStatus},
@@ -57,32 +56,25 @@ def _place(session: str, seats: list[Seat]) -> Place:
     return Place(session, Role.LEARNER if learning else Role.INSTRUCTOR, standing, seat, refs if seat else ())
 
 
+class Kind(NamedTuple):
+    """What a sole seat of one role and status makes of a registration, as the stream needs it: the kind as in
+    :data:`~reconciler.diff.fields.KINDS`, and whether there is to be an event."""
+
+    code: str
+    wanted: bool
+
+
+def kind_of(role: Role, status: SeatStatus | None) -> Kind:
+    """The kind of a sole seat."""
+    standing = _STANDING[status]
+    return Kind(KINDS[role, standing], standing is Standing.WANTED)
+
+
+def line_of(place: Place, fingerprint: Fingerprint) -> str:
+    """The place as :func:`~reconciler.diff.fields.registration_line` writes its registration."""
+    return f"{fingerprint.news}{KINDS[place.role, place.standing]}{place.seat or ''}"
+
+
 def registration(person: str, place: Place, session: Session) -> Registration:
     """The place with its session."""
     return Registration(person, session, place.role, place.standing, place.seat, place.seats)
-
-
-class Lines:
-    """The lines of people's fingerprints, as :func:`~reconciler.diff.fields.registration_line` makes them.
-
-    A scan needs one for every registration there is, so what is the same for a session, role and
-    standing is composed once, around the seat.
-    """
-
-    def __init__(self) -> None:
-        self._around: dict[tuple[str, Role, Standing], tuple[str, str]] = {}
-
-    def line(self, place: Place, fingerprint: str) -> str:
-        """The line of this place; ``fingerprint`` is its session's."""
-        key = (place.session, place.role, place.standing)
-        around = self._around.get(key)
-        if around is None:
-            around = self._around[key] = self._compose(place, fingerprint)
-        return f"{around[0]}{place.seat or ''}{around[1]}"
-
-    @staticmethod
-    def _compose(place: Place, fingerprint: str) -> tuple[str, str]:
-        session = Session(id=place.session, account="", title="")
-        stand_in = Registration("", session, place.role, place.standing, _PLACEHOLDER)
-        before, _, after = registration_line(stand_in, fingerprint).rpartition(_PLACEHOLDER)
-        return before, after

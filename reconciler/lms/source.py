@@ -2,14 +2,13 @@
 
 An adapter says how its tables give accounts, sessions, people and seats; this module makes the snapshot,
 merges seats into registrations and digests them, the same way for the scan and for a reading, so that
-both give equal digests for equal rows. The number of statements does not depend on how much there is;
-a scan holds a fingerprint for each session and nothing for each seat.
+both give equal digests for equal rows. The number of statements does not depend on how many people there
+are, and grows by three with each few thousand sessions.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import defaultdict
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -18,18 +17,20 @@ from operator import itemgetter
 
 from sqlalchemy.engine import Connection, Engine
 
-from reconciler.diff.fields import person_fingerprint, session_fingerprint
+from reconciler.diff.fields import Fingerprint, person_fingerprint, session_fingerprint
 from reconciler.errors import LmsUnreadable
+from reconciler.lms.catalogue import Catalogue
 from reconciler.lms.days import is_current
 from reconciler.lms.engine import snapshot, unreadable
 from reconciler.lms.reading import Incomplete, Reading, SeatRow, Selection
-from reconciler.lms.registrations import Lines, Place, Seat, merged, registration
-from reconciler.lms.text import LONGEST_ADDRESS, line
-from reconciler.model import Account, Desired, Person, Refusal, Session, Standing
+from reconciler.lms.registrations import Place, Seat, line_of, merged, registration
+from reconciler.model import Account, Desired, Person, Refusal, Session
 from reconciler.ports import Glance, Scan
 
 CHUNK = 10_000
 """How many ids are named in one statement: PostgreSQL takes 65,535 parameters, SQLite 32,766."""
+SESSIONS = 4_000
+"""How many sessions a scan reads at a time. They are in memory with their texts and days."""
 
 
 class SqlLms(ABC):
@@ -65,10 +66,11 @@ class SqlLms(ABC):
                 connection = stack.enter_context(snapshot(self._engine))
                 reading = self._open(connection)
                 accounts = reading.accounts()
-                catalogue = _Catalogue(since, now or since)
+                catalogue = Catalogue(reading, since, now or since)
                 catalogue.refused.extend(reading.strays(since))
-                for session in reading.sessions(Selection(since=since)):
-                    catalogue.add(session)
+                for ids in _chunks(reading.current(since), SESSIONS):
+                    for session in reading.sessions(Selection(since, sessions=ids)):
+                        catalogue.add(session)
             people = self._glances(reading.seat_rows(since), catalogue, accounts)
             yield Scan(accounts, catalogue.by_account, people, catalogue.crowd, catalogue.refused)
             people.close()
@@ -118,7 +120,7 @@ class SqlLms(ABC):
             raise
 
     def _glances(
-        self, rows: Iterator[SeatRow], catalogue: _Catalogue, accounts: Mapping[str, Account]
+        self, rows: Iterator[SeatRow], catalogue: Catalogue, accounts: Mapping[str, Account]
     ) -> Generator[Glance, None, None]:
         previous: str | None = None
         strange: set[str] = set()
@@ -139,55 +141,6 @@ class SqlLms(ABC):
                     )
                 yield glance
         catalogue.complete = True
-
-
-class _Catalogue:
-    """What a scan keeps: of each session a fingerprint, its first start and how many days are to come."""
-
-    def __init__(self, since: datetime, now: datetime) -> None:
-        self.by_account: dict[str, set[str]] = {}
-        self.crowd: defaultdict[str, int] = defaultdict(int)
-        self.refused: list[Refusal] = []
-        self.complete = False
-        self._since, self._now = since, now
-        self._fingerprints: dict[str, str] = {}
-        self._starts: dict[str, datetime] = {}
-        self._to_come: dict[str, int] = {}
-        self._lines = Lines()
-
-    def add(self, session: Session) -> None:
-        """Take up a session, unless it is past."""
-        if not is_current(session, self._since):
-            return
-        self.by_account.setdefault(session.account, set()).add(session.id)
-        self._fingerprints[session.id] = session_fingerprint(session)
-        if session.refused:
-            self.refused.append(Refusal("session", session.id, session.refused))
-        elif not session.cancelled:
-            starts = [day.start_instant for day in session.days if day.end_instant > self._since]
-            if starts:
-                self._starts[session.id] = min(starts)
-                self._to_come[session.id] = sum(day.end_instant > self._now for day in session.days)
-
-    def glance(self, person: str, rows: list[SeatRow]) -> Glance:
-        """One person, of all their rows; counts their registrations."""
-        lines: list[str] = []
-        starts: list[datetime] = []
-        events = 0
-        for place in merged(row.seat for row in rows if row.seat):
-            fingerprint = self._fingerprints.get(place.session)
-            if fingerprint is None:
-                continue
-            self.crowd[place.session] += 1
-            lines.append(self._lines.line(place, fingerprint))
-            if place.standing is Standing.WANTED and place.session in self._starts:
-                starts.append(self._starts[place.session])
-                events += self._to_come[place.session]
-        first = rows[0]
-        digest = person_fingerprint(first.identity, first.active, lines)
-        address = line(first.address, LONGEST_ADDRESS)
-        to_come = events if first.active else 0
-        return Glance(person, first.account, digest, min(starts, default=None), address, to_come)
 
 
 def _tried(reading: Reading, connection: Connection) -> list[str]:
@@ -223,22 +176,22 @@ def _desired(
     person: Person | None,
     seats: Iterable[Seat],
     sessions: Mapping[str, Session],
-    fingerprints: Mapping[str, str],
+    fingerprints: Mapping[str, Fingerprint],
 ) -> Desired:
     if person is None:
         return Desired(person_id, None)
-    lines = Lines()
     places: list[Place] = sorted(place for place in merged(seats) if place.session in sessions)
     digest = person_fingerprint(
         person.identity,
         person.active,
-        [lines.line(place, fingerprints[place.session]) for place in places],
+        [line_of(place, fingerprints[place.session]) for place in places],
+        [fingerprints[place.session].form for place in places],
     )
     own = tuple(registration(person_id, place, sessions[place.session]) for place in places)
     return Desired(person_id, person, own, digest)
 
 
-def _chunks(wanted: Collection[str]) -> Iterator[list[str]]:
+def _chunks(wanted: Iterable[str], size: int = CHUNK) -> Iterator[list[str]]:
     ids = sorted(set(wanted))
-    for start in range(0, len(ids), CHUNK):
-        yield ids[start : start + CHUNK]
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]

@@ -14,6 +14,7 @@ from reconciler.diff.fields import (
     differences,
     digest_of,
     made_as,
+    no_news,
     person_fingerprint,
     registration_line,
     session_fingerprint,
@@ -129,10 +130,19 @@ def test_what_changes_an_event_changes_its_session_s_fingerprint(
         )
 
 
-lines = st.builds(
-    lambda session, role, standing, seat: registration_line(
-        Registration("ana", session, role, standing, seat), session_fingerprint(session)
-    ),
+Part = tuple[str, str]
+"""One registration's line, and the form of its session."""
+
+
+def _part(session: Session, role: Role, standing: Standing, seat: str | None) -> Part:
+    fingerprint = session_fingerprint(session)
+    return registration_line(
+        Registration("ana", session, role, standing, seat), fingerprint
+    ), fingerprint.form
+
+
+parts = st.builds(
+    _part,
     sessions(),
     st.sampled_from(Role),
     st.sampled_from(Standing),
@@ -140,21 +150,51 @@ lines = st.builds(
 )
 
 
-@given(st.lists(lines, max_size=3), st.lists(lines, max_size=3), st.booleans(), st.booleans())
+def digest(identity: str, active: bool, of: list[Part]) -> str:
+    return person_fingerprint(identity, active, [line for line, _ in of], [form for _, form in of])
+
+
+@given(st.lists(parts, max_size=3), st.lists(parts, max_size=3), st.booleans(), st.booleans())
 def test_a_person_s_digest_is_equal_exactly_where_the_registrations_are(
-    one: list[str], other: list[str], active: bool, other_active: bool
+    one: list[Part], other: list[Part], active: bool, other_active: bool
 ) -> None:
-    same = sorted(one) == sorted(other) and (active == other_active or not one)
-    assert (person_fingerprint("ana", active, one) == person_fingerprint("ana", other_active, other)) == same
+    same_news = sorted(line for line, _ in one) == sorted(line for line, _ in other)
+    same_news = same_news and (active == other_active or not one)
+    same_forms = sorted(form for _, form in one) == sorted(form for _, form in other)
+    first, second = digest("ana", active, one), digest("ana", other_active, other)
+    assert (first == second) == (same_news and same_forms)
+    assert no_news(first, second) == (same_news and bool(one))
 
 
-@given(st.lists(lines, min_size=1, max_size=3))
-def test_somebody_else_under_the_same_id_has_another_digest(of: list[str]) -> None:
-    assert person_fingerprint("ana", True, of) != person_fingerprint("ana again", True, of)
+@given(st.lists(parts, min_size=1, max_size=3), st.randoms(use_true_random=False))
+def test_the_order_of_registrations_means_nothing(of: list[Part], chance: Any) -> None:
+    shuffled = list(of)
+    chance.shuffle(shuffled)
+    assert digest("ana", True, of) == digest("ana", True, shuffled)
+
+
+@given(sessions(), st.sampled_from(("https://a.example/", "https://b.example/")), st.booleans())
+def test_a_new_link_or_closing_sentence_is_no_news(session: Session, url: str, cancellable: bool) -> None:
+    other = replace(session, url=url, cancellable=cancellable)
+    before, after = (
+        digest("ana", True, [_part(one, Role.LEARNER, Standing.WANTED, "a")]) for one in (session, other)
+    )
+    assert no_news(after, before)
+    assert (before == after) == (session == other)
+
+
+@given(st.lists(parts, min_size=1, max_size=3))
+def test_somebody_else_under_the_same_id_has_another_digest(of: list[Part]) -> None:
+    assert digest("ana", True, of) != digest("ana again", True, of)
 
 
 def test_nothing_desired_has_an_empty_digest() -> None:
-    assert person_fingerprint("ana", True, []) == ""
+    assert digest("ana", True, []) == ""
+
+
+def test_what_was_never_applied_is_news() -> None:
+    assert not no_news("", None)
+    assert not no_news("1.2", None)
 
 
 keys = st.builds(

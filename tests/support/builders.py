@@ -110,8 +110,10 @@ def a_person(id: str = "ana", **changes: Any) -> Person:
 def a_desired(*registrations: Registration, person: Person | None = None) -> Desired:
     """What one person should have, with its digest as the LMS adapters make it; Ana unless told otherwise."""
     who = person or a_person(registrations[0].person if registrations else "ana")
-    lines = [registration_line(one, session_fingerprint(one.session)) for one in registrations]
-    return Desired(who.id, who, registrations, person_fingerprint(who.identity, who.active, lines))
+    prints = [session_fingerprint(one.session) for one in registrations]
+    lines = [registration_line(one, own) for one, own in zip(registrations, prints, strict=True)]
+    digest = person_fingerprint(who.identity, who.active, lines, [own.form for own in prints])
+    return Desired(who.id, who, registrations, digest)
 
 
 def nobody(person_id: str = "ana") -> Desired:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.diff.fields import registration_line
-from reconciler.lms.registrations import Lines, Place, Seat, merged, registration
+from reconciler.diff.fields import KINDS, registration_line, session_fingerprint
+from reconciler.lms.registrations import Place, Seat, kind_of, line_of, merged, registration
 from reconciler.model import Role, SeatStatus, Session, Standing
 
 LEARNER, INSTRUCTOR = Role.LEARNER, Role.INSTRUCTOR
@@ -74,10 +74,16 @@ def test_an_lms_that_cannot_say_which_seat_it_is_has_no_seat_to_give_back() -> N
 
 @pytest.mark.parametrize("session", ["s", "42", "a\x1eb", "ü"])
 @pytest.mark.parametrize("ref", ["a", "", "17,18", "x\x1ey"])
-def test_a_line_composed_around_the_seat_is_the_line_of_the_registration(session: str, ref: str) -> None:
-    lines = Lines()
+def test_the_line_of_a_place_is_the_line_of_the_registration(session: str, ref: str) -> None:
+    fingerprint = session_fingerprint(Session(id=session, account="", title=""))
     for role in Role:
         place = only(seat(ref, role=role, session=session))
         whole = registration("p", place, Session(id=session, account="", title=""))
-        for _again in range(2):
-            assert lines.line(place, "0123abcd") == registration_line(whole, "0123abcd")
+        assert line_of(place, fingerprint) == registration_line(whole, fingerprint)
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("status", [*SeatStatus, None])
+def test_a_sole_seat_is_of_the_kind_of_its_registration(role: Role, status: SeatStatus | None) -> None:
+    place = only(seat("a", status, role))
+    assert kind_of(role, status) == (KINDS[place.role, place.standing], place.standing is Standing.WANTED)

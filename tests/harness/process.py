@@ -39,6 +39,9 @@ METRICS = Metrics()
 """Shared: nothing here reads them, and making them anew costs more than a cycle."""
 _COMPILED: dict[Any, Any] = {}
 """Statements compiled once for all engines: compiling them again for each process costs most of its life."""
+_PATTERN = sa.create_engine("sqlite://")
+"""Its dialect is given to all engines, for what is compiled is compiled for one dialect."""
+_PATTERN.connect().close()
 
 
 class WatchedDatabase(Database):
@@ -184,6 +187,7 @@ def plain(state: Path, clock: SimulatedClock) -> Database:
 
 
 def _quick(engine: sa.Engine) -> sa.Engine:
+    engine.dialect = _PATTERN.dialect
     return engine.execution_options(compiled_cache=_COMPILED)
 
 

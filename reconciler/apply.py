@@ -45,8 +45,7 @@ from reconciler.model import (
 from reconciler.ports import Calendar, Clock, Lease, Ledger, Occurrence
 
 MOST_GENERATIONS = 20
-"""How many used ids one create walks past before the event is refused. A key gets a new id only after
-its owner deleted it, so even a hard-deleting owner is far below."""
+"""Used ids that one create walks past before the event is refused: far more than an owner ever deletes."""
 
 UNWRITTEN = Digest("", "", "")
 """Of an event whose present text is not ours."""
@@ -89,6 +88,7 @@ class Hand:
         """Carry the changes out in their order. One refused event does not stop the others; what stops
         the calendar or the connection is raised."""
         applied = Applied()
+        self.calendar.foresee([_known(one) for one in changes if isinstance(one, Update)])
         for change in changes:
             try:
                 self._apply(change, applied)
@@ -200,7 +200,9 @@ class Hand:
         # Until it is confirmed the row keeps what it last wrote: the digests say that news is due.
         entry = change.entry
         row = replace(row, digest=entry.digest, starts=entry.starts, ends=entry.ends, intent="update")
-        known = change.actual or _from_ledger(change)
+        known = _known(change)
+        if not known.event_id:
+            raise EventGone("the row has no event id", whose=str(change.key))
         row = replace(row, event_id=known.event_id, calendar_id=known.calendar_id, etag=known.etag)
         self._write(row, change.event, known, f"{differing(change)} updated ({change.cause})")
 
@@ -372,15 +374,15 @@ class Hand:
         self.ledger.save(self.lease, key.person, [replace(row, updated_at=now)], [story])
 
 
-def _from_ledger(change: Update) -> ActualEvent:
-    """The event as the ledger knows it: enough for a conditional write. The block is given where it is
-    known to need no change."""
+def _known(change: Update) -> ActualEvent:
+    """What an update is about, as it was read or as the ledger knows it: enough for a conditional write. The
+    block is given where it is known to need no change."""
     entry = change.entry
-    if entry.event_id is None or entry.calendar_id is None:
-        raise EventGone("the row has no event id", whose=str(entry.key))
+    if change.actual is not None:
+        return change.actual
     return ActualEvent(
-        event_id=entry.event_id,
-        calendar_id=entry.calendar_id,
+        event_id=entry.event_id or "",
+        calendar_id=entry.calendar_id or "",
         etag=entry.etag or "",
         marker=None,
         made_as=None,

@@ -33,9 +33,11 @@ from reconciler.ports import (
     CalendarProvider,
     Clock,
     ConnectFlow,
+    Granted,
     Installation,
     Keeping,
     LmsSource,
+    PasswordFlow,
 )
 from reconciler.registrars import registrar_of
 from reconciler.settings import LmsAdapter, Settings, Visibility
@@ -60,6 +62,7 @@ class House:
     lms: LmsSource
     providers: Mapping[str, CalendarProvider]
     flows: Mapping[str, ConnectFlow]
+    sign_ins: Mapping[str, PasswordFlow]
     trials: Mapping[str, TrialOf]
     farewell: Farewell
     metrics: Metrics
@@ -117,6 +120,26 @@ class House:
         self.tokens.put(connection, {"refresh_token": refresh_token})
         return connection
 
+    def connect_granted(self, person: Person, provider: str, granted: Granted, who: str) -> Connection:
+        """Connect a person's calendar as granted, both the connection and its credentials or neither."""
+        grant = Grant(
+            person=person.id,
+            account=person.account,
+            provider=provider,
+            subject=granted.subject,
+            address=granted.address,
+            calendar_id=granted.calendar_id,
+            identity=person.identity,
+            scopes=granted.scopes,
+        )
+        return self.ledger.add_connection(
+            grant,
+            who,
+            "command line",
+            self.world.clock(),
+            also=lambda within, row: self.tokens.put_within(within, row, granted.credentials),
+        )
+
     def person(self, person_id: str) -> Person:
         """Somebody the LMS knows; ``ReconcilerError`` otherwise."""
         person = self.lms.read([person_id], lms_window(self.world.clock()))[person_id].person
@@ -139,14 +162,15 @@ def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House
         tokens.check()
         metrics = Metrics()
         lms = open_lms(settings)
-        vendors = open_vendors(settings, tokens, metrics)
+        vendors = open_vendors(settings, tokens, ledger, metrics)
         providers = {name: vendor.provider for name, vendor in vendors.items()}
-        flows = {name: vendor.flow for name, vendor in vendors.items()}
+        flows = {name: vendor.flow for name, vendor in vendors.items() if vendor.flow}
+        sign_ins = {name: vendor.sign_in for name, vendor in vendors.items() if vendor.sign_in}
         confirming = _confirming(settings, lms.address)
         dispatcher = LocalDispatcher(settings.dispatch.local.threads)
         opened.callback(dispatcher.close)
         clock = clock or now
-        farewell = Farewell(ledger, tokens, Silence(), clock, flows)
+        farewell = Farewell(ledger, tokens, Silence(), clock, {**flows, **sign_ins})
         world = World(
             lms=lms,
             ledger=ledger,
@@ -172,7 +196,8 @@ def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House
             lms=lms,
             providers=providers,
             flows=flows,
-            trials={name: vendor.trial for name, vendor in vendors.items()},
+            sign_ins=sign_ins,
+            trials={name: vendor.trial for name, vendor in vendors.items() if vendor.trial},
             farewell=farewell,
             metrics=metrics,
             world=world,
@@ -254,6 +279,8 @@ def trial_hosts_only(settings: Settings) -> bool:
         names += [endpoints.google_api, endpoints.google_oauth]
     if settings.providers.microsoft:
         names += [endpoints.microsoft_graph, endpoints.microsoft_login]
+    if settings.providers.caldav:
+        names += settings.providers.caldav.allowed_hosts
     lms = settings.lms.database
     local = {"localhost", "127.0.0.1", "::1"}
     if lms.get_backend_name() != "sqlite" and lms.host not in local:

@@ -146,6 +146,9 @@ class ConsentProblem(StrEnum):
     ALREADY_CONNECTED = "already-connected"  # this person has another calendar connected
     ACCOUNT_TAKEN = "account-taken"  # this vendor account serves somebody else
     BROKEN = "broken"  # the vendor's answer makes no sense
+    NO_SERVER = "no-server"  # nothing that can be used at the address typed; why is not told
+    WRONG_PASSWORD = "wrong-password"  # noqa: S105 - user name or password are not taken
+    READ_ONLY = "read-only"  # nothing can be written into the calendar chosen
 
 
 class ConsentRefused(ReconcilerError):

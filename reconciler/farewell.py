@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from reconciler.errors import ConnectionBroken, CycleError, ReconcilerError
 from reconciler.model import Connection
-from reconciler.ports import Clock, ConnectFlow, Ledger, Notice, NoticeKind, Notices, TokenStore
+from reconciler.ports import Clock, Consent, Ledger, Notice, NoticeKind, Notices, TokenStore
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ class Farewell:
     tokens: TokenStore
     notices: Notices
     clock: Clock
-    flows: Mapping[str, ConnectFlow] = field(default_factory=dict)
+    flows: Mapping[str, Consent] = field(default_factory=dict)
 
     def end(self, connection: Connection, who: str, origin: str, why: str, *, tell: bool = True) -> bool:
         """Disconnect, if the connection still stands as it was read; whether its grant is ended at the

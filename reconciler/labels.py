@@ -10,6 +10,7 @@ class Provider(StrEnum):
 
     GOOGLE = "google"
     MICROSOFT = "microsoft"
+    CALDAV = "caldav"
     MEMORY = "memory"
 
 
@@ -175,6 +176,9 @@ class Consent(StrEnum):
     ALREADY_CONNECTED = "already-connected"
     ACCOUNT_TAKEN = "account-taken"
     BROKEN = "broken"
+    NO_SERVER = "no-server"
+    WRONG_PASSWORD = "wrong-password"  # noqa: S105
+    READ_ONLY = "read-only"
     UNAVAILABLE = "unavailable"  # the vendor, the LMS or our own state
 
 

@@ -42,6 +42,7 @@ def site_of(house: House) -> Site:
         farewell=house.farewell,
         notices=house.farewell.notices,
         flows=house.flows,
+        sign_ins=house.sign_ins,
         first_switches=settings.accounts.switches,
         public_url=public_url,
         vault=Cipher(derived_keys(files, _SESSIONS)),

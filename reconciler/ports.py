@@ -173,6 +173,10 @@ class Calendar(Protocol):
     def find(self, token: str) -> Found:
         """Events whose marker bears this token, in every calendar the grant shows."""
 
+    def foresee(self, known: Sequence[ActualEvent]) -> None:
+        """These events are about to be updated. A provider that has to read an event before it writes it may
+        read them all at once; others do nothing."""
+
     def create(self, draft: Draft) -> Written:
         """Create in the default calendar. ``EventIdUsed`` if the id was used before, ``EventRefused``."""
 
@@ -247,16 +251,59 @@ class Granted:
     credentials: Mapping[str, str]
 
 
-class ConnectFlow(Protocol):
-    """A vendor's OAuth consent (RFC 9700: code flow, PKCE S256, one redirect URI a vendor).
-
-    Raises :class:`~reconciler.errors.ConsentRefused`, ``VendorUnavailable`` or ``VendorNonsense``;
-    nothing is stored here.
-    """
+class Consent(Protocol):
+    """How a person lets us into their calendars at a vendor. Nothing is stored here."""
 
     name: str
     manage_url: str
-    """The vendor's page where people see and end what they granted."""
+    """The vendor's page where people see and end what they granted; empty where there is no such page."""
+
+    def revoke(self, credentials: Mapping[str, str]) -> bool:
+        """End the grant at the vendor; false where only the person can (see ``manage_url``).
+        ``VendorUnavailable`` if it may live on."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """What a person types: where their calendars are, a user name, a password made for this program."""
+
+    address: str
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarOffer:
+    """A calendar that events can be put into, by the name its owner gave it."""
+
+    id: str
+    name: str
+
+
+class PasswordFlow(Consent, Protocol):
+    """A consent by user name and app password, at a server that the person names.
+
+    Raises :class:`~reconciler.errors.ConsentRefused` for whatever goes wrong. Where no server can be used, it
+    does not tell why: people type addresses, and must not learn from it what lies inside our network.
+    """
+
+    offered: tuple[str, ...]
+    """Addresses to choose from."""
+    any_address: bool
+    """Whether people may type another one."""
+
+    def calendars(self, sign_in: SignIn) -> Sequence[CalendarOffer]:
+        """The person's calendars that can be written to, by name."""
+
+    def finish(self, sign_in: SignIn, calendar_id: str) -> Granted:
+        """Try out whether that calendar can be kept right, leaving nothing in it; the grant if it can."""
+
+
+class ConnectFlow(Consent, Protocol):
+    """A vendor's OAuth consent (RFC 9700: code flow, PKCE S256, one redirect URI a vendor).
+
+    Raises :class:`~reconciler.errors.ConsentRefused`, ``VendorUnavailable`` or ``VendorNonsense``.
+    """
 
     def begin(self, redirect_uri: str, state: str, login_hint: str | None) -> FlowStart:
         """Where to send the browser."""
@@ -270,10 +317,6 @@ class ConnectFlow(Protocol):
     def admin_approval(self, state: str, answer: Mapping[str, str]) -> str:
         """The organisation's id, from the query that came back from there; ``state`` is the one sent.
         To be shown only: nothing proves who wrote it."""
-
-    def revoke(self, credentials: Mapping[str, str]) -> bool:
-        """End the grant at the vendor; false where only the person can (see ``manage_url``).
-        ``VendorUnavailable`` if it may live on."""
 
 
 # Our state ----------------------------------------------------------------------------------------
@@ -595,6 +638,18 @@ class Installation:
     id: str
     lms_address: str
     public_address: str
+
+
+class CalendarMemory(Protocol):
+    """What a provider remembers of a connection's calendar between two listings, as text that means nothing
+    to anybody else: a vendor's sync token, say, with what it was given for. It goes with the connection, and
+    is only ever a saving: a listing without it, or with an older one, is as complete."""
+
+    def recall(self, connection: Connection) -> str | None:
+        """What was remembered last."""
+
+    def remember(self, connection: Connection, text: str) -> None:
+        """Remember this instead; nothing if the connection has ended meanwhile."""
 
 
 class TokenStore(Protocol):

@@ -10,7 +10,12 @@ from reconciler.errors import ConfigurationError
 from reconciler.labels import Credential
 from reconciler.metrics import Metrics
 from reconciler.model import Connection
-from reconciler.ports import CalendarProvider, ConnectFlow, Trial
+from reconciler.ports import CalendarMemory, CalendarProvider, ConnectFlow, PasswordFlow, Trial
+from reconciler.providers.caldav.client import Wire as CalDavWire
+from reconciler.providers.caldav.connect import CalDavSignIn
+from reconciler.providers.caldav.guard import Guard
+from reconciler.providers.caldav.provider import CalDavProvider
+from reconciler.providers.caldav.transport import Transport as CalDavTransport
 from reconciler.providers.google.client import Client as GoogleClient
 from reconciler.providers.google.connect import AUTH_URI, KEYS_URI, REVOKE_URI, GoogleConsent
 from reconciler.providers.google.oauth import TOKEN_URI
@@ -45,20 +50,25 @@ TrialOf = Callable[[Connection, str, datetime], Trial]
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """Where calendars live, how people grant access to them, and what of it can be tried."""
+    """Where calendars live, how people grant access to them (one way of two), and what can be tried."""
 
     provider: CalendarProvider
-    flow: ConnectFlow
-    trial: TrialOf
+    flow: ConnectFlow | None = None
+    sign_in: PasswordFlow | None = None
+    trial: TrialOf | None = None
 
 
-def open_vendors(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> Mapping[str, Vendor]:
+def open_vendors(
+    settings: Settings, tokens: SqlTokens, memory: CalendarMemory, metrics: Metrics
+) -> Mapping[str, Vendor]:
     """The vendors by name; none is talked to yet. ``ConfigurationError`` for a certificate that is none."""
     vendors: dict[str, Vendor] = {}
     if settings.providers.google:
         vendors["google"] = _google(settings, tokens, metrics)
     if settings.providers.microsoft:
         vendors["microsoft"] = _microsoft(settings, tokens, metrics)
+    if settings.providers.caldav:
+        vendors["caldav"] = _caldav(settings, tokens, memory, metrics)
     return vendors
 
 
@@ -104,7 +114,7 @@ def _google(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> Vendor:
     return Vendor(
         GoogleProvider(client, settings.installation.id),
         consent,
-        lambda connection, installation, now: GoogleTrial(client, connection, installation, now),
+        trial=lambda connection, installation, now: GoogleTrial(client, connection, installation, now),
     )
 
 
@@ -142,7 +152,7 @@ def _microsoft(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> Vendo
     return Vendor(
         MicrosoftProvider(wire, settings.installation.id),
         consent,
-        lambda connection, installation, now: MicrosoftTrial(wire, connection, installation, now),
+        trial=lambda connection, installation, now: MicrosoftTrial(wire, connection, installation, now),
     )
 
 
@@ -169,3 +179,19 @@ def _microsoft_credential(settings: Settings) -> str | dict[str, str]:
             ["providers.microsoft.certificate_file: must hold the private key, then the certificate, as PEM"]
         )
     return certificate(key, marker + public)
+
+
+def _caldav(settings: Settings, tokens: SqlTokens, memory: CalendarMemory, metrics: Metrics) -> Vendor:
+    given, network = settings.providers.caldav, settings.network
+    assert given is not None
+    transport = CalDavTransport(
+        Guard(given.allowed_hosts, proxied=network.proxy is not None),
+        proxy=network.proxy or "",
+        ca_file=str(network.ca_file) if network.ca_file else None,
+        read_seconds=network.timeout.total_seconds(),
+        max_body_bytes=network.max_body_bytes,
+    )
+    throttle = Throttle("caldav", [], [Quota(given.per_server_per_minute, 60)], observer=metrics)
+    wire = CalDavWire(transport, throttle, AtOnce(given.concurrent_per_server))
+    provider = CalDavProvider(wire, tokens, memory, settings.installation.id)
+    return Vendor(provider, sign_in=CalDavSignIn(wire))

@@ -13,6 +13,7 @@ from reconciler.errors import ConsentProblem, ConsentRefused, ReconcilerError
 from reconciler.ledger.audit import AuditLine, write_audit
 from reconciler.ledger.database import Database, upsert
 from reconciler.ledger.leases import new_epoch
+from reconciler.ledger.memories import forget_calendar
 from reconciler.ledger.rows import connection_of
 from reconciler.ledger.tables import connection as connections
 from reconciler.ledger.tables import event, person_state, serving, token
@@ -68,6 +69,7 @@ class Enrolment:
             if _was_elsewhere(transaction, grant):
                 _leave_old_calendar(transaction, grant)
             row = _write(transaction, grant, now)
+            forget_calendar(transaction, row)
             _log(transaction, row, AuditLine(now, who, origin, "connected"))
             if also is not None:
                 also(transaction, row)
@@ -127,6 +129,7 @@ class Enrolment:
                 raise ReconcilerError("No calendar is connected", whose=f"person {person}")
             row = connection_of(ended)
             transaction.execute(token.delete().where(token.c.connection_id == row.id))
+            forget_calendar(transaction, row)
             _log(transaction, row, AuditLine(now, who, origin, "disconnected"))
         return row
 

@@ -11,6 +11,7 @@ from reconciler.ledger.idleness import Idleness
 from reconciler.ledger.installation import InstallationRecord
 from reconciler.ledger.journal import Journal
 from reconciler.ledger.leases import Leases
+from reconciler.ledger.memories import Memories
 from reconciler.ledger.once import Once
 from reconciler.ledger.people import People
 from reconciler.ledger.rails import Rails
@@ -30,6 +31,7 @@ class SqlLedger(
     Suspects,
     Journal,
     Once,
+    Memories,
     Idleness,
     Retention,
     Dossier,

@@ -102,6 +102,20 @@ token = sa.Table(
     sa.Column("sealed", sa.LargeBinary, nullable=False),
 )
 
+calendar_memory = sa.Table(
+    "calendar_memory",
+    metadata,
+    sa.Column(
+        "connection_id",
+        sa.Integer,
+        sa.ForeignKey("connection.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    sa.Column("person", identifier(), nullable=False),
+    sa.Column("remembered", sa.Text, nullable=False),
+)
+
 person_state = sa.Table(
     "person_state",
     metadata,

@@ -7,7 +7,7 @@ event is lost by an update.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
@@ -76,6 +76,9 @@ class MemoryCalendar:
             events = (event for event in self._mailbox.events() if event.marker)
             found = tuple(event for event in events if event.marker and event.marker.token == token)
             return Found(found, everywhere=True)
+
+    def foresee(self, known: Sequence[ActualEvent]) -> None:
+        """All is at hand."""
 
     def create(self, draft: Draft) -> Written:
         with self._call("create"):

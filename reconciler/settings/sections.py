@@ -137,7 +137,7 @@ class AccountDefaults(Section):
     """What an account begins with. Afterwards the switches in the state database rule."""
 
     vendors: frozenset[Vendor] = key(
-        "Vendors its people may connect: google, microsoft.",
+        "Vendors its people may connect: google, microsoft, caldav.",
         default=frozenset(),
         example=frozenset({"google"}),
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from reconciler.settings.values import (
     Day,
@@ -21,8 +23,31 @@ from reconciler.settings.values import (
     section,
 )
 
-Vendor = Literal["google", "microsoft"]
+Vendor = Literal["google", "microsoft", "caldav"]
+_HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.(?!-)[A-Za-z0-9_-]{1,63})*")
 TenantId = Annotated[str, Field(pattern="^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
+
+
+def _caldav_host(entry: str) -> str:
+    """An entry of the allowed servers, as it is."""
+    if entry == "*":
+        return entry
+    if entry.startswith("*."):
+        if not _HOST.fullmatch(entry[2:]):
+            raise refused("must be *.domain, such as *.example.org")
+        return entry
+    try:
+        parts = urlsplit(entry if "://" in entry else f"https://{entry}")
+        host, _ = parts.hostname or "", parts.port
+    except ValueError as problem:
+        raise refused(f"is no address: {problem}") from problem
+    plain = parts.scheme in ("http", "https") and "@" not in parts.netloc
+    if not plain or parts.query or parts.fragment or not (":" in host or _HOST.fullmatch(host)):
+        raise refused("must be a host, host:port, or an address such as https://dav.example.org/dav/")
+    return entry
+
+
+CalDavHost = Annotated[str, AfterValidator(_caldav_host)]
 
 
 class Cloud(StrEnum):
@@ -122,11 +147,29 @@ class Microsoft(Section):
         return certificate
 
 
+class CalDav(Section):
+    """Any CalDAV server."""
+
+    allowed_hosts: tuple[CalDavHost, ...] = key(
+        "The servers people may connect: a host (dav.example.org), host:port, or a whole address where the "
+        "calendars begin (https://sogo.example.org/SOGo/dav/); people choose among them. *.example.org "
+        "allows any host of a domain, * any public one; these people type themselves. A server inside your "
+        "network, or one without TLS (http://localhost:5232), only by name.",
+        example=("dav.example.org", "*"),
+        min_length=1,
+    )
+    concurrent_per_server: int = key("Calls at the same time to one server.", default=4, gt=0, le=64)
+    per_server_per_minute: int = key("Calls a minute to one server.", default=6_000, gt=0)
+
+
 class Providers(Section):
     """The vendors whose calendars people may connect."""
 
     google: Google | None = section("Google Calendar; leave it out where nobody uses it.", absent)
     microsoft: Microsoft | None = section("Microsoft 365; leave it out where nobody uses it.", absent)
+    caldav: CalDav | None = section(
+        "CalDAV: Nextcloud, SOGo, Cyrus, iCloud, Fastmail; leave it out where nobody uses it.", absent
+    )
 
 
 class Endpoints(Section):

@@ -41,7 +41,7 @@ def account() -> Any:
     return render_template(
         "owner.html",
         switches=site().stored_switches(session["account"]),
-        vendors=sorted(site().flows),
+        vendors=sorted(site().consents),
         tallied=_tallied(session["account"]),
         words_of=words_of,
         said=session.pop("said", None),
@@ -78,7 +78,7 @@ def _owner() -> PageSession:
 
 def _wanted(old: AccountSwitches) -> AccountSwitches:
     """The switches as the form shows them; vendors that the operator has not configured stay as they are."""
-    offered = site().flows.keys()
+    offered = site().consents.keys()
     chosen = frozenset(request.form.getlist("vendor")) & offered
     return replace(
         old,

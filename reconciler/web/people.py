@@ -102,7 +102,7 @@ def situation_of(site: Site, desired: Desired) -> Situation:
     person = known_person(desired)
     connection = next(iter(site.ledger.connections([person.id])), None)
     switches, now = site.switches(person.account), site.world.clock()
-    offered = tuple(sorted(switches.vendors & site.flows.keys()))
+    offered = tuple(sorted(switches.vendors & site.consents.keys()))
     standstill = _standstill(site, switches, person.id, connection)
     return Situation(
         person=person,

@@ -26,7 +26,7 @@ def home() -> Any:
         "person.html",
         situation=situation,
         said=session.pop("said", None),
-        flows=site().flows,
+        consents=site().consents,
         words_of=words_of,
         now=site().world.clock(),
     )

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from reconciler.farewell import Farewell
 from reconciler.ledger.store import SqlLedger
 from reconciler.model import AccountSwitches
-from reconciler.ports import ConnectFlow, Notices
+from reconciler.ports import ConnectFlow, Consent, Notices, PasswordFlow
 from reconciler.tokens.cipher import Cipher
 from reconciler.tokens.store import SqlTokens
 from reconciler.web.limiting import Limits
@@ -42,6 +42,7 @@ class Site:
     farewell: Farewell
     notices: Notices
     flows: Mapping[str, ConnectFlow]
+    sign_ins: Mapping[str, PasswordFlow]
     first_switches: Callable[[str], AccountSwitches]
     public_url: str
     vault: Cipher
@@ -50,6 +51,11 @@ class Site:
     launch_keys: Mapping[str, LaunchKey] = field(default_factory=dict)
     privacy_url: str | None = None
     limits: Limits = field(default_factory=Limits)
+
+    @property
+    def consents(self) -> Mapping[str, Consent]:
+        """How people let us in, by vendor, be it on the vendor's page or on ours."""
+        return {**self.flows, **self.sign_ins}
 
     def switches(self, account: str) -> AccountSwitches:
         """The switches of an account as they are in force; its first values before any cycle has seen it."""

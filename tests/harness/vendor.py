@@ -8,7 +8,7 @@ its transaction id; what was just made is not found by its marker for a while.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -114,6 +114,9 @@ class VendorCalendar:
                 yield event.actual()
 
     # Writing --------------------------------------------------------------------------------------
+
+    def foresee(self, known: Sequence[ActualEvent]) -> None:
+        """Nothing needs to be read first."""
 
     def create(self, draft: Draft) -> Written:
         return self._call("create", lambda: self._create(draft))

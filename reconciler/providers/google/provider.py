@@ -7,7 +7,7 @@ whole event. Sources: discovery document calendar v3; guides "Create events", "E
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -84,6 +84,9 @@ class GoogleCalendar:
                     raise
                 everywhere = False  # it went away, or was closed to us, between the two questions
         return Found(tuple(found.values()), everywhere)
+
+    def foresee(self, known: Sequence[ActualEvent]) -> None:
+        """A listing has the whole of each event; of others only some are ever updated at once."""
 
     def create(self, draft: Draft) -> Written:
         """Create in the default calendar under the draft's own id."""

@@ -10,7 +10,7 @@ calendar lists it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -140,6 +140,9 @@ class MicrosoftCalendar:
             return False  # the calendar is gone, or another mailbox's
 
     # Writing --------------------------------------------------------------------------------------
+
+    def foresee(self, known: Sequence[ActualEvent]) -> None:
+        """An update names what changes, and needs the rest of an event only where its block does."""
 
     def create(self, draft: Draft) -> Written:
         """See the port. ``EventIdUsed`` also where the answer is an event its owner has since deleted."""

@@ -1,0 +1,1 @@
+"""What every vendor's adapter must do, whoever the vendor."""

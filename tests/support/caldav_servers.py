@@ -1,0 +1,185 @@
+"""Real CalDAV servers, started for tests on ports of their own, with their data where it is quick.
+
+Each has one account, ``alice``, and makes calendars for tests on request. Source of how each is started:
+their own documentation.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import requests
+
+USER, PASSWORD = "alice", "pw"
+_PATIENCE = 30.0
+
+
+@dataclass
+class CalDavServer:
+    """A server that runs. ``home`` is the path of alice's calendars, ``entrance`` where one begins."""
+
+    name: str
+    origin: str
+    home: str
+    entrance: str = "/"
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    @property
+    def address(self) -> str:
+        """What a person would type."""
+        return f"{self.origin}{self.entrance}"
+
+    def new_calendar(self) -> str:
+        """A new calendar of alice's: its path."""
+        path = f"{self.home}calendar-{next(self.numbers)}/"
+        body = (
+            '<C:mkcalendar xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><set><prop>'
+            "<displayname>Work</displayname></prop></set></C:mkcalendar>"
+        )
+        answer = self.ask("MKCALENDAR", path, body)
+        assert answer.status_code == 201, (self.name, answer.status_code, answer.text)
+        return path
+
+    def ask(self, method: str, path: str, body: str = "", **headers: str) -> requests.Response:
+        """What another program of alice's would ask."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        return requests.request(
+            method,
+            f"{self.origin}{path}",
+            data=body.encode(),
+            headers=given,
+            auth=(USER, PASSWORD),
+            timeout=30,
+            allow_redirects=False,
+        )
+
+
+@contextmanager
+def folder_for(name: str) -> Iterator[Path]:
+    """Where a server keeps its data: in memory where that is possible."""
+    quick = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix=f"ilt-{name}-", dir=quick if quick.is_dir() else None) as folder:
+        yield Path(folder)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def running(command: list[str], folder: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process, told to end at the end."""
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=log, stderr=log, env={**os.environ, **environment}
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def answers(server: CalDavServer, path: str, folder: Path) -> None:
+    """Wait until it answers."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            if server.ask("OPTIONS", path).status_code < 500:
+                return
+        except requests.ConnectionError:
+            pass
+        time.sleep(0.05)
+    log = folder / "log"
+    raise RuntimeError(f"{server.name} does not answer: {log.read_text()[-2000:] if log.exists() else ''}")
+
+
+@contextmanager
+def radicale() -> Iterator[CalDavServer]:
+    """Radicale, from PyPI."""
+    with folder_for("radicale") as folder:
+        port = free_port()
+        users = folder / "users"
+        users.write_text(f"{USER}:{PASSWORD}\n")
+        command = [
+            *(sys.executable, "-m", "radicale", "--config", "", "--server-hosts", f"127.0.0.1:{port}"),
+            *("--auth-type", "htpasswd", "--auth-htpasswd-filename", str(users)),
+            *("--auth-htpasswd-encryption", "plain", "--auth-delay", "0"),
+            *("--storage-filesystem-folder", str(folder / "data")),
+        ]
+        server = CalDavServer("radicale", f"http://127.0.0.1:{port}", f"/{USER}/")
+        with running(command, folder) as process:
+            server.processes.append(process)
+            answers(server, "/", folder)
+            yield server
+
+
+@contextmanager
+def xandikos() -> Iterator[CalDavServer]:
+    """Xandikos, from PyPI. It authenticates over TLS only, so here it takes everybody for alice."""
+    with folder_for("xandikos") as folder:
+        port = free_port()
+        program = shutil.which("xandikos", path=str(Path(sys.executable).parent))
+        command = [
+            *(program or "xandikos", "serve", "-d", str(folder / "data"), "--defaults"),
+            *("--current-user-principal", f"/{USER}/", "-l", "127.0.0.1", "-p", str(port)),
+            "--no-detect-systemd",
+        ]
+        server = CalDavServer("xandikos", f"http://127.0.0.1:{port}", f"/{USER}/calendars/")
+        with running(command, folder) as process:
+            server.processes.append(process)
+            answers(server, "/", folder)
+            yield server
+
+
+ALWAYS = {"radicale": radicale, "xandikos": xandikos}
+IN_CI: dict[str, Callable[[], AbstractContextManager[CalDavServer]]] = {}
+PROGRAMS: dict[str, str] = {}
+"""What must be installed for each of the latter."""
+
+
+def missing(name: str) -> str | None:
+    """Why a server cannot run here; ``None`` where it can, or must."""
+    program = PROGRAMS.get(name)
+    if program is None or os.environ.get("CI") == "true" or Path(program).exists():
+        return None
+    return f"{name} is not installed here ({program}); .ci/run says how"
+
+
+class Started(dict[str, CalDavServer]):
+    """Servers by name, each started when it is first asked for."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        super().__init__()
+        self._stack = stack
+
+    def __missing__(self, name: str) -> CalDavServer:
+        start = ALWAYS.get(name) or IN_CI[name]
+        server = self[name] = self._stack.enter_context(start())
+        return server
+
+
+@contextmanager
+def started() -> Iterator[Started]:
+    """Servers, until the end."""
+    with ExitStack() as stack:
+        yield Started(stack)

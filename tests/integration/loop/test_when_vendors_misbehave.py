@@ -291,6 +291,6 @@ def test_a_token_encrypted_with_a_key_that_is_gone_is_refused_at_the_start(house
     (house.folder / "token-key").write_text(house.cli("new-key").stdout)
     house.close()
     refused = house.cli("once", *house.at())
-    assert refused.exit_code == 1
+    assert refused.exit_code == 78
     assert "key" in refused.stderr
     assert house.google.recorder.count() == 0

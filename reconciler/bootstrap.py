@@ -12,13 +12,12 @@ from urllib.parse import urlsplit
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Engine
 
-from reconciler.confirm import Silence
 from reconciler.diff.confirm import ConfirmPolicy
 from reconciler.diff.guards import DeleteGuard
 from reconciler.diff.plan import Policy
 from reconciler.dispatch.local import LocalDispatcher
 from reconciler.errors import ReconcilerError
-from reconciler.farewell import Farewell
+from reconciler.farewell import Farewell, Silence
 from reconciler.ledger.enrolment import Grant
 from reconciler.ledger.installation import Witness
 from reconciler.ledger.store import SqlLedger, open_ledger

@@ -27,7 +27,7 @@ from reconciler.diff.confirm import (
 )
 from reconciler.diff.fields import Field, differences, token_of
 from reconciler.errors import EventRefused, LmsUnreadable
-from reconciler.evidence import evidence_for, request_for, request_of
+from reconciler.evidence import evidence_for, mark_of, request_for, request_of
 from reconciler.model import (
     Connection,
     ConnectionState,
@@ -37,6 +37,7 @@ from reconciler.model import (
     LedgerEntry,
     Mode,
     PersonState,
+    Role,
     State,
     Suspicion,
 )
@@ -71,16 +72,6 @@ class Court:
     policy: ConfirmPolicy
     limits: Mapping[str, FleetLimit]
     fleet_held: frozenset[str]
-
-
-class Silence:
-    """Notices where there is no way to tell anybody."""
-
-    def tell(self, notice: Notice) -> None:
-        """Only the log knows, by ids."""
-        log.info(
-            "notice %s for person %s, session %s: %s", notice.kind, notice.person, notice.session, notice.why
-        )
 
 
 def confirm(world: World, order: Order, court: Court, people: Sequence[str]) -> list[TurnReport]:
@@ -241,9 +232,9 @@ class Confirmation:
             replace(entry, state=State.MISSING, suspicion=replace(proven, put_back=entry.suspicion.put_back))
             for entry in judgement.entries
         ]
-        self._save(rows, "proven a first time", judgement.until.isoformat())
         if all(entry.suspicion.confirmed_at is None for entry in judgement.entries):
-            self._tell(NoticeKind.DELETED, judgement.session, "its owner deleted the event", judgement.until)
+            self._tell(NoticeKind.DELETED, judgement.entries, "its owner deleted the event", judgement.until)
+        self._save(rows, "proven a first time", judgement.until.isoformat())
         return "grace begun"
 
     def _hold(self, judgement: HoldSeat) -> str:
@@ -259,9 +250,9 @@ class Confirmation:
             )
             for entry in judgement.entries
         ]
-        self._save(rows, "held", judgement.reason)
         if judgement.reason is not HoldReason.FLEET_GUARD:
-            self._tell(NoticeKind.QUESTION, judgement.session, judgement.reason)
+            self._tell(NoticeKind.QUESTION, judgement.entries, judgement.reason, self._answer_until(rows))
+        self._save(rows, "held", judgement.reason)
         return "held"
 
     def _put_back(self, judgement: PutBack, calendar: Calendar) -> str:
@@ -273,8 +264,8 @@ class Confirmation:
         applied = self._hand(calendar).apply([change])
         if applied.open:
             return "failed to put back"
-        if judgement.final:
-            self._tell(NoticeKind.PUT_BACK, entry.key.session, judgement.why)
+        if judgement.final and entry.role is Role.LEARNER:
+            self._tell(NoticeKind.PUT_BACK, [entry], judgement.why)
         return "put back"
 
     def _unregister(self, judgement: Unregister, bench: Bench, calendar: Calendar, deadline: datetime) -> str:
@@ -335,8 +326,8 @@ class Confirmation:
 
     def _given_back(self, session: str, rows: Sequence[LedgerEntry], answer: RegistrarAnswer) -> str:
         given = [replace(row, state=State.UNREGISTERED, intent=None, suspicion=Suspicion()) for row in rows]
+        self._tell(NoticeKind.GIVEN_BACK, rows, "its owner deleted the event")
         self._save(given, "seat given back", answer.trace or answer.why or "done")
-        self._tell(NoticeKind.GIVEN_BACK, session, "its owner deleted the event")
         return "given back"
 
     def _refused(
@@ -393,5 +384,16 @@ class Confirmation:
         stamped = [replace(row, updated_at=now) for row in rows]
         self.world.ledger.save(self.lease, self.person, stamped, story)
 
-    def _tell(self, kind: NoticeKind, session: str, why: str, until: datetime | None = None) -> None:
-        self.court.notices.tell(Notice(kind, self.person, self.connection.account, session, why, until))
+    def _tell(
+        self, kind: NoticeKind, rows: Sequence[LedgerEntry], why: str, until: datetime | None = None
+    ) -> None:
+        """Tell of one session. Before it is written down: a crash in between tells nobody twice, for the
+        deletion names it, and leaves nobody untold."""
+        session, account = rows[0].key.session, self.connection.account
+        self.court.notices.tell(Notice(kind, self.person, account, session, why, until, mark=mark_of(rows)))
+
+    def _answer_until(self, rows: Sequence[LedgerEntry]) -> datetime:
+        """Without an answer until then, the events are put back."""
+        policy, starts = self.court.policy, min(row.starts for row in rows)
+        since = min(row.suspicion.held_since or self.order.now for row in rows)
+        return max(self.order.now, min(since + policy.hold_limit, starts - policy.near))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from reconciler.diff.confirm import Sought, Unregister
 from reconciler.diff.fields import token_of
-from reconciler.model import Connection, EventKey
+from reconciler.model import Connection, EventKey, LedgerEntry
 from reconciler.ports import Evidence, Unregistration
 
 
@@ -85,3 +85,10 @@ def request_of(proof: Evidence) -> Unregistration:
 
 def _text(instant: datetime | None) -> str | None:
     return instant.isoformat() if instant else None
+
+
+def mark_of(rows: Sequence[LedgerEntry]) -> str:
+    """What tells one deletion of a session's events from the next, so that its owner is told of each once."""
+    days = ",".join(f"{row.key.slot}.{row.generation}" for row in sorted(rows, key=lambda row: row.key))
+    since = min((row.missing_since for row in rows if row.missing_since), default=None)
+    return f"{days} {since.isoformat() if since else ''}"

@@ -14,6 +14,16 @@ from reconciler.ports import Clock, Consent, Ledger, Notice, NoticeKind, Notices
 log = logging.getLogger(__name__)
 
 
+class Silence:
+    """Notices where there is no way to tell anybody."""
+
+    def tell(self, notice: Notice) -> None:
+        """Only the log knows, by ids."""
+        log.info(
+            "notice %s for person %s, session %s: %s", notice.kind, notice.person, notice.session, notice.why
+        )
+
+
 @dataclass(frozen=True)
 class Farewell:
     """``flows`` are the consents by vendor; a vendor without one has nothing to end."""
@@ -35,7 +45,7 @@ class Farewell:
         self.ledger.disconnect(connection.person, who, origin, self.clock(), only=connection)
         revoked = self._revoke(connection, credentials)
         if tell:
-            self.notices.tell(Notice(NoticeKind.DISCONNECTED, connection.person, connection.account, "", why))
+            self.notices.tell(_goodbye(connection, who))
         return revoked
 
     def _credentials(self, connection: Connection) -> Mapping[str, str] | None:
@@ -58,3 +68,18 @@ class Farewell:
                 problem,
             )
             return False
+
+
+def _goodbye(connection: Connection, who: str) -> Notice:
+    """Whoever ends a connection, its person is told: they may not have been the one."""
+    since = connection.state_since.isoformat() if connection.state_since else ""
+    return Notice(
+        NoticeKind.DISCONNECTED,
+        connection.person,
+        connection.account,
+        "",
+        "person" if who == f"person {connection.person}" else "",
+        mark=f"{connection.id}:{since}",
+        vendor=connection.provider,
+        address=connection.address,
+    )

@@ -20,6 +20,7 @@ class Cycle(StrEnum):
     PUSH = "push"
     AUDIT = "audit"
     CONFIRM = "confirm"
+    MAIL = "mail"
     UPKEEP = "upkeep"
 
 
@@ -190,6 +191,27 @@ class Purged(StrEnum):
     EVIDENCE = "evidence"
     AUDIT_LOG = "audit-log"
     HISTORY = "history"
+    MAIL_BODIES = "mail-bodies"
+    MAILS = "mails"
+    TOLD = "told"  # what was mailed of a past day
     DISCONNECTED = "disconnected"
     USED = "used"
     PEOPLE = "people"  # gone from the LMS, and forgotten
+
+
+class MailWay(StrEnum):
+    """What a mail does to the calendar of whoever gets it."""
+
+    REQUEST = "request"
+    CANCEL = "cancel"
+    NOTICE = "notice"  # nothing: plain words
+
+
+class MailResult(StrEnum):
+    """What became of a mail."""
+
+    SENT = "sent"
+    DEFERRED = "deferred"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    DROPPED = "dropped"  # pointless by now

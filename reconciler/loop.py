@@ -21,6 +21,8 @@ from reconciler.labels import Guard
 from reconciler.logs import cycle_id, within
 from reconciler.model import AccountSwitches, HoldReason, Mode
 from reconciler.ports import Dispatcher, Due, FleetLimit, Hold, Notices, Registrar, Run, Scan
+from reconciler.post.posting import Posting
+from reconciler.post.round import Round
 from reconciler.tally import DESIRED, Pending, Tally, standing
 from reconciler.turn import reconcile
 from reconciler.upkeep import Upkeep
@@ -61,6 +63,7 @@ class Loop:
     guard: DeleteGuard = field(default_factory=DeleteGuard)
     confirming: Confirming | None = None
     upkeeping: Upkeep | None = None
+    posting: Posting | None = None
     before: Callable[[str], None] | None = None
     progress: Callable[[int], None] | None = None
     pending: Pending = field(default_factory=Pending)
@@ -76,6 +79,10 @@ class Loop:
     def confirm(self) -> Run:
         """Hear the events that have vanished, and give back the seats whose proof is complete."""
         return self._cycle("confirm", self._confirm)
+
+    def mail(self) -> Run:
+        """Tell by mail who is to be told: plan letters, and send what is due."""
+        return self._cycle("mail", self._mail)
 
     def upkeep(self) -> Run:
         """Once a day: what idles, who is gone, what is past its time. Raises nothing but the unforeseen."""
@@ -206,6 +213,26 @@ class Loop:
         if self.upkeeping is not None and self.world.mode is not Mode.OBSERVE:
             self.upkeeping.run(self.world, self.dispatcher, lms_window(now), now, tally)
             tally.record(self.world.metrics, looked=False)
+
+    def _mail(self, now: datetime, tally: Tally) -> None:
+        if self.posting is None or self.world.mode is Mode.OBSERVE:
+            return
+        world = self.world.at_work("mail")
+        with self.world.lms.scan(lms_window(now)) as scan:
+            begun = Round.at(world, self.posting, self._switches(scan, now), now, lms_window(now))
+            due, addressees = begun.choose(scan)
+        # Only now is the scan known to be whole: nothing before this line has told anybody anything.
+        begun = begun.holding(self._hold_what_vanished(scan, now, tally))
+        tally.counts["people"] = addressees.seen
+
+        def plan(batch: Sequence[Due]) -> None:
+            tally.count_all(begun.planner().run(batch))
+
+        self.dispatcher.run(batches(sorted(due, key=_nearest_first)), plan)
+        begun.settle(tally.counts)
+        begun.ask_for_authorization(addressees.broken)
+        tally.count_all(begun.send())
+        tally.record(self.world.metrics, looked=False)
 
     def _fleet_held(self, limit: FleetLimit, now: datetime) -> bool:
         """Whether too many seats have vanished at this vendor; recorded as a hold that an operator ends."""

@@ -39,6 +39,8 @@ from reconciler.labels import (
     Drift,
     EventState,
     Guard,
+    MailResult,
+    MailWay,
     Operation,
     Outcome,
     Provider,
@@ -180,6 +182,9 @@ class Metrics:
             guard=Guard,
         )
         self._triggered = self._counter("guard_triggered", "How often a guard began to hold.", guard=Guard)
+        self._mails = self._counter(
+            "mails", "What became of letters at each attempt.", kind=MailWay, result=MailResult
+        )
         self._purged = self._counter("purged", "What was kept long enough, and deleted.", what=Purged)
 
     def drift(self, provider: str, counts: Mapping[str, int]) -> None:
@@ -222,6 +227,10 @@ class Metrics:
     def guard_triggered(self, guard: str) -> None:
         """A guard has begun to hold something."""
         self._triggered(guard).inc()
+
+    def mail(self, kind: str, result: str) -> None:
+        """One letter was sent, or was not."""
+        self._mails(kind, result).inc()
 
     def purged(self, what: str, count: int) -> None:
         """So many rows were deleted because they had been kept long enough."""

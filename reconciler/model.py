@@ -503,8 +503,8 @@ class AccountSwitches:
 
 class PersonState(NamedTuple):
     """Where one person stands. ``applied`` is the digest last applied whole, ``None`` while anything is
-    open. ``provider`` and ``connection`` tell of the connected calendar, ``None`` without one;
-    ``maintained`` whether its baseline is present."""
+    open; ``mailed`` stands for what they were told by mail. ``provider`` and ``connection`` tell of the
+    connected calendar, ``None`` without one; ``maintained`` whether its baseline is present."""
 
     person: str
     account: str
@@ -516,6 +516,7 @@ class PersonState(NamedTuple):
     retry_at: datetime | None = None
     attempts: int = 0
     last_error: str | None = None
+    mailed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -579,3 +580,14 @@ class Told:
     title: str
     location: str
     noticed: str | None = None
+
+
+class MailState(StrEnum):
+    """How far a letter has come."""
+
+    WAITING = "waiting"
+    SENDING = "sending"  # written down before the server is talked to; found so after a crash: unknown
+    SENT = "sent"
+    UNKNOWN = "unknown"  # it may have been sent: not again, unless an operator says so
+    REFUSED = "refused"  # the server will not take it
+    DROPPED = "dropped"  # it has become pointless, or an operator said so

@@ -23,9 +23,11 @@ from reconciler.model import (
     Found,
     LedgerEntry,
     Listing,
+    MailState,
     PersonState,
     Refusal,
     Session,
+    Told,
     Written,
 )
 
@@ -418,11 +420,14 @@ class NoticeKind(StrEnum):
     QUESTION = "question"  # give back, or put back?
     CONNECTED = "connected"  # a calendar was connected; `session` is empty here and below
     DISCONNECTED = "disconnected"
+    REAUTHORIZE = "reauthorize"  # the vendor does not let us in any more
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something to tell a person. ``until`` is an instant."""
+    """Something to tell a person. ``until`` is an instant. ``mark`` tells this change from others of its
+    kind, so that it is told once however often it is said; without one each time is a change of its own.
+    ``vendor`` and ``address`` name a connection."""
 
     kind: NoticeKind
     person: str
@@ -430,6 +435,69 @@ class Notice:
     session: str
     why: str
     until: datetime | None = None
+    mark: str = ""
+    vendor: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One letter in the outbox: intended, under way, or gone. Instants.
+
+    ``id`` is 0 before it is stored. ``slot`` is the day it is about, -1 for a session or person as a whole.
+    ``kind`` names its text and ``way`` what it does: request, cancel, notice. ``once`` names the change that
+    it tells: of one name there is one letter, ever, and nobody replaces it; without one it is replaced by
+    what is intended later, as long as it waits. ``body`` is JSON. ``effects`` count as told once it is sent.
+    """
+
+    person: str
+    account: str
+    session: str
+    slot: int
+    kind: str
+    way: str
+    address: str
+    body: str | None
+    created_at: datetime
+    due_at: datetime
+    message_id: str
+    id: int = 0
+    once: str | None = None
+    state: MailState = MailState.WAITING
+    effects: tuple[Told, ...] = ()
+    expires_at: datetime | None = None
+    retry_at: datetime | None = None
+    attempts: int = 0
+    code: int = 0
+    last_error: str | None = None
+    ended_at: datetime | None = None
+    version: int = 0
+
+
+MAIL_NOTHING, MAIL_OPEN = "none", "open"
+"""``PersonState.mailed`` of somebody who is told nothing, and while something is still to be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailEnd:
+    """What became of a letter that was being sent. ``code`` and ``text`` are the server's."""
+
+    state: MailState
+    code: int
+    text: str
+    at: datetime
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MailBaseline:
+    """Since when an account's people are told of what is new, and who they were then (a pilot's list, or
+    everybody). ``restored``: our memory has become older than what we did since."""
+
+    account: str
+    since: datetime
+    people: frozenset[str] | None = None
+    restored: bool = False
 
 
 class Notices(Protocol):
@@ -460,6 +528,7 @@ class Keeping:
     evidence: timedelta = timedelta(days=400)
     audit_log: timedelta = timedelta(days=400)
     history: timedelta = timedelta(days=400)
+    mail_bodies: timedelta = timedelta(days=7)
     disconnected: timedelta = timedelta(days=30)
     used: timedelta = timedelta(days=1)
 
@@ -575,6 +644,64 @@ class Ledger(Protocol):
 
     def evidence(self, person: str, session: str | None = None) -> Sequence[Evidence]:
         """What proved this person's un-registrations, oldest first."""
+
+    # mail
+    def told(self, people: Collection[str]) -> Mapping[str, Sequence[Told]]:
+        """What these people were last told of each day; one (possibly empty) sequence for each id."""
+
+    def letters(self, people: Collection[str]) -> Mapping[str, Sequence[Mail]]:
+        """Their letters about days that wait or are under way and may still be replaced."""
+
+    def save_letters(
+        self,
+        lease: Lease,
+        person: str,
+        rows: Sequence[Told],
+        letters: Sequence[Mail],
+        drop: Collection[int],
+        mailed: str | None,
+    ) -> bool:
+        """Write down what a person is to be told, in one commit that proves the lease: ``letters`` are new,
+        or replace the waiting one of their id; those in ``drop`` have never been. False, and nothing is
+        written, if one of these letters, or another about the same session, is under way by now."""
+
+    def post(self, mail: Mail) -> bool:
+        """Write down a letter of its own, once for its name; false if there is one already."""
+
+    def due_letters(self, now: datetime, own: bool, limit: int, after: int = 0) -> Sequence[Mail]:
+        """What waits and is due, by id from ``after`` on: letters of their ``own``, or about days."""
+
+    def claim(self, mail: Mail, body: str, owner: str, seconds: float, folded: Collection[int] = ()) -> bool:
+        """Write down that this letter is being sent now, and its text; false if it is not as it was read.
+        Those in ``folded`` are told in it, and not by themselves."""
+
+    def posted(self, names: Collection[str]) -> frozenset[str]:
+        """Those of these names of which there is a letter."""
+
+    def end_letter(self, mail: Mail, end: MailEnd) -> None:
+        """What became of a letter: with what counts as told now, and a line of history."""
+
+    def lost_letters(self, owners: Collection[str], now: datetime) -> int:
+        """Letters that these owners, or anybody whose time is up, were sending: their fate is unknown. How
+        many."""
+
+    def mails_since(self, since: datetime) -> int:
+        """How many letters went out, or may have, since then."""
+
+    def mail_counts(self) -> Mapping[str, int]:
+        """Letters by state."""
+
+    def mails(self, states: Collection[MailState], limit: int, person: str | None = None) -> Sequence[Mail]:
+        """Letters in these states, of one person or everybody, oldest first."""
+
+    def mail_baselines(self) -> Mapping[str, MailBaseline]:
+        """Of every account that has one."""
+
+    def set_mail_baseline(self, baseline: MailBaseline) -> None:
+        """From now on what is new in this account is told."""
+
+    def end_mail_baselines(self, accounts: Collection[str]) -> None:
+        """Nobody is told anything in these accounts: what comes meanwhile is no news afterwards."""
 
     # upkeep
     def idle(self, before: datetime, limit: int) -> Sequence[Connection]:

@@ -19,6 +19,8 @@ _NOBODY = {
     "audit": "no calendar is due to be looked at",
     "confirm": "no event has vanished",
 }
+_ALWAYS = {"upkeep": "nothing idle, nothing past its time", "mail": "nobody is to be told anything"}
+"""Cycles whose people are not counted in their sentence."""
 _CHANGES = {
     "create": "created",
     "adopt": "adopted",
@@ -50,6 +52,16 @@ _PHRASES = {
     "taken": "{count} of them left to another process",
     "skipped": "{count} of them skipped, as their vendor is down",
     "exception": "{count} of them ended by an unforeseen error",
+    "mail sent": "{mail} sent",
+    "mail planned": "{mail} planned",
+    "mail superseded": "{mail} superseded before it was sent",
+    "mail refused": "{mail} refused by the server",
+    "mail deferred": "{mail} to be tried again",
+    "mail unknown": "{mail} of which nobody knows whether it was sent",
+    "mail dropped": "{mail} dropped as pointless",
+    "mail held": "{mail} held, as many sessions vanished at once",
+    "mail over the limit": "{mail} over the day's limit",
+    "mail unreached": "the mail server not reached {count} times",
     "refreshed": "idle grant of {person} used, to keep it alive",
     "gone": "{person} gone from the LMS",
     "forgotten": "{person} forgotten",
@@ -63,7 +75,7 @@ _SAID_OTHERWISE = {"people", "idle", "changed", *(f"{one} events desired" for on
 QUOTA, DESIRED = "% of {} quota, {}", "{} events desired"
 """What a cycle's record says besides its counts, for `status`: of a provider and a window, of a provider."""
 
-_TROUBLE = ("failed", "exception", "parked", "skipped")
+_TROUBLE = ("failed", "exception", "parked", "skipped", "mail unreached")
 
 
 @dataclass
@@ -88,6 +100,12 @@ class Tally:
         """Count one person's outcome."""
         with self._lock:
             self.counts[outcome] += 1
+
+    def count_all(self, outcomes: Mapping[str, int]) -> None:
+        """Count what was done besides turns."""
+        with self._lock:
+            self.counts.update({what: count for what, count in outcomes.items() if count})
+            self.held += bool(outcomes.get("mail held") or outcomes.get("mail over the limit"))
 
     def _count(self, report: TurnReport) -> None:
         self.counts[report.outcome] += 1
@@ -197,8 +215,8 @@ def told(cycle: str, counts: Mapping[str, int], touched: int) -> str:
     """The sentence for one cycle. ``counts`` are those of its tally; ``people`` among them is how many were
     compared, and ``touched`` for how many of them something was done."""
     people = counts.get("people", 0)
-    if cycle == "upkeep":
-        return "; ".join(_phrases(counts)) or "nothing idle, nothing past its time"
+    if cycle in _ALWAYS:
+        return "; ".join(_phrases(counts)) or _ALWAYS[cycle]
     if not people:
         return _NOBODY.get(cycle, "nobody concerned")
     made = ", ".join(_made(counts))
@@ -224,7 +242,7 @@ def _phrases(counts: Mapping[str, int]) -> Iterator[str]:
     for what in sorted(counts, key=lambda name: (_PLACES.get(name, len(_PLACES)), name)):
         if counts[what] and what not in _SAID_OTHERWISE:
             count = counts[what]
-            numbers = {noun: _number(count, noun) for noun in ("person", "event", "seat", "row")}
+            numbers = {noun: _number(count, noun) for noun in ("person", "event", "seat", "row", "mail")}
             yield _PHRASES.get(what, f"{count} {what}").format(count=count, **numbers)
 
 

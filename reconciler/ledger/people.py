@@ -108,7 +108,7 @@ def _with_connection() -> sa.Select[Any]:
     return sa.select(
         *(state.person, state.account, state.applied, state.next_audit),
         *(has.provider, has.state, has.baseline_since),
-        *(state.retry_at, state.attempts, state.last_error),
+        *(state.retry_at, state.attempts, state.last_error, state.mailed),
     ).join_from(person_state, connections, theirs, isouter=True)
 
 

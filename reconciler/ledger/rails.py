@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from reconciler.ledger.audit import AuditLine, write_audit
 from reconciler.ledger.database import Database, chunks, upsert
 from reconciler.ledger.rows import columns_of_hold, hold_of
-from reconciler.ledger.tables import event, hold
-from reconciler.model import State
-from reconciler.ports import Hold
+from reconciler.ledger.tables import event, hold, person_state, told
+from reconciler.model import State, ToldState
+from reconciler.ports import MAIL_NOTHING, Hold
 
 _MAY_BE_THERE = [state.value for state in (State.PENDING, State.LIVE, State.MISSING, State.HELD)]
 
@@ -27,12 +27,21 @@ class Rails:
     def upcoming(self, now: datetime) -> Mapping[str, Mapping[str, int]]:
         """Per account: sessions with events of ours still to come, and of how many people.
 
-        Counted is what may be in a calendar: pending, live, missing and held rows that end after ``now``.
+        Counted is what may be in a calendar, pending, live, missing and held rows that end after ``now``; and
+        what those were told of who are told by mail.
         """
-        statement = (
-            sa.select(event.c.account, event.c.session, sa.func.count(event.c.person.distinct()))
-            .where(event.c.ends > now, event.c.state.in_(_MAY_BE_THERE))
-            .group_by(event.c.account, event.c.session)
+        in_calendars = sa.select(event.c.account, event.c.session, event.c.person).where(
+            event.c.ends > now, event.c.state.in_(_MAY_BE_THERE)
+        )
+        by_mail = (
+            sa.select(told.c.account, told.c.session, told.c.person)
+            .join(person_state, person_state.c.person == told.c.person)
+            .where(told.c.ends > now, told.c.state != ToldState.ENDED.value)
+            .where(person_state.c.mailed != MAIL_NOTHING)
+        )
+        both = sa.union(in_calendars, by_mail).subquery()
+        statement = sa.select(both.c.account, both.c.session, sa.func.count()).group_by(
+            both.c.account, both.c.session
         )
         found: defaultdict[str, dict[str, int]] = defaultdict(dict)
         with self._database.reading() as connection:

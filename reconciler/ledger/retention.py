@@ -14,9 +14,11 @@ from reconciler.ledger.tables import (
     event,
     evidence,
     history,
+    outbox,
     person_state,
     serving,
     sighting,
+    told,
     used,
 )
 from reconciler.ledger.tables import connection as connections
@@ -70,6 +72,9 @@ class Retention:
             "evidence": self._repeat(lambda open: _delete_old(open, evidence, now - keeping.evidence)),
             "audit-log": self._repeat(lambda open: _delete_old(open, audit_log, now - keeping.audit_log)),
             "history": self._repeat(lambda open: _delete_old(open, history, now - keeping.history)),
+            "mail-bodies": self._repeat(lambda open: _empty_mails(open, now - keeping.mail_bodies)),
+            "mails": self._repeat(lambda open: _delete_mails(open, now - keeping.past_days)),
+            "told": self._repeat(lambda open: _delete_told(open, now - keeping.past_days)),
             "disconnected": self._repeat(lambda open: _delete_ended(open, now - keeping.disconnected)),
             "used": self._repeat(lambda open: _delete_used(open, now - keeping.used)),
         }
@@ -121,6 +126,25 @@ def _delete_old(transaction: sa.Connection, table: sa.Table, before: datetime) -
 def _delete_used(transaction: sa.Connection, before: datetime) -> int:
     some = sa.select(used.c.kind, used.c.id).where(used.c.until < before).limit(STEP)
     return transaction.execute(used.delete().where(sa.tuple_(used.c.kind, used.c.id).in_(some))).rowcount
+
+
+def _empty_mails(transaction: sa.Connection, before: datetime) -> int:
+    """The text of a letter that is gone; that there was one is kept longer."""
+    full = sa.select(outbox.c.id).where(outbox.c.ended_at < before, outbox.c.body.is_not(None)).limit(STEP)
+    return transaction.execute(
+        outbox.update().where(outbox.c.id.in_(full)).values(body=None, address="", effects=[])
+    ).rowcount
+
+
+def _delete_mails(transaction: sa.Connection, before: datetime) -> int:
+    some = sa.select(outbox.c.id).where(outbox.c.ended_at < before).limit(STEP)
+    return transaction.execute(outbox.delete().where(outbox.c.id.in_(some))).rowcount
+
+
+def _delete_told(transaction: sa.Connection, before: datetime) -> int:
+    keys = (told.c.person, told.c.session, told.c.slot)
+    some = sa.select(*keys).where(told.c.ends < before).limit(STEP)
+    return transaction.execute(told.delete().where(sa.tuple_(*keys).in_(some))).rowcount
 
 
 def _delete_ended(transaction: sa.Connection, before: datetime) -> int:

@@ -11,8 +11,10 @@ from reconciler.ledger.idleness import Idleness
 from reconciler.ledger.installation import InstallationRecord
 from reconciler.ledger.journal import Journal
 from reconciler.ledger.leases import Leases
+from reconciler.ledger.letters import Letters
 from reconciler.ledger.memories import Memories
 from reconciler.ledger.once import Once
+from reconciler.ledger.outbox import Outbox
 from reconciler.ledger.people import People
 from reconciler.ledger.rails import Rails
 from reconciler.ledger.retention import Retention
@@ -30,6 +32,8 @@ class SqlLedger(
     Rails,
     Suspects,
     Journal,
+    Letters,
+    Outbox,
     Once,
     Memories,
     Idleness,

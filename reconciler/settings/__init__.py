@@ -1,9 +1,9 @@
 """YAML -> typed, frozen settings; every problem at once, with its place in the file."""
 
-from reconciler.model import MultiDay, UnregisterMode
+from reconciler.model import Invitations, MultiDay, UnregisterMode
 from reconciler.settings.databases import Lms, LmsAdapter, MoodleOptions, ReferenceOptions, State
 from reconciler.settings.loading import load, needs_restart
-from reconciler.settings.mail import Invitations, Mail, Tls
+from reconciler.settings.mail import Mail, Tls
 from reconciler.settings.pages import LaunchKey, Web
 from reconciler.settings.sections import AccountDefaults, Settings, Visibility
 from reconciler.settings.values import Listen, SecretFile

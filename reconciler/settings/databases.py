@@ -193,6 +193,9 @@ class Retention(Section):
     evidence: Duration = key("What proved that a seat was given back by its owner.", default="400d")
     audit_log: Duration = key("Who changed what about whom.", default="400d")
     history: Duration = key("What was done for a person, and why.", default="400d")
+    mail_bodies: Duration = key(
+        "The text of a mail, after it was sent; that it was is kept longer.", default="7d"
+    )
     disconnected: Duration = key("What belongs to a connection, after it was ended.", default="30d")
     used: Duration = key("Marks of links and launches that were used up, after they expired.", default="1d")
 

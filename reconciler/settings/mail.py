@@ -9,6 +9,7 @@ from typing import Annotated
 from babel import Locale, UnknownLocaleError
 from pydantic import AfterValidator, ValidationInfo, field_validator
 
+from reconciler.model import Invitations
 from reconciler.settings.values import (
     Duration,
     FilePath,
@@ -27,14 +28,6 @@ class Tls(StrEnum):
     STARTTLS = "starttls"  # RFC 3207, usually port 587
     IMPLICIT = "implicit"  # RFC 8314 section 3.3, usually port 465
     NONE = "none"
-
-
-class Invitations(StrEnum):
-    """Who gets entries for their calendar by mail."""
-
-    ALL = "all"
-    GAPS = "gaps"
-    OFF = "off"
 
 
 PORTS = {Tls.STARTTLS: 587, Tls.IMPLICIT: 465, Tls.NONE: 25}

@@ -108,7 +108,15 @@ def _finish(session: PageSession, vendor: str, state: str, kept: dict[str, Any] 
         raise as_page_problem(problem, vendor) from problem
     site().world.metrics.consent(vendor, Consent.CONNECTED)
     site().notices.tell(
-        Notice(NoticeKind.CONNECTED, person.id, person.account, "", f"connection {connection.id} {vendor}")
+        Notice(
+            NoticeKind.CONNECTED,
+            person.id,
+            person.account,
+            "",
+            f"connection {connection.id} {vendor}",
+            vendor=vendor,
+            address=connection.address,
+        )
     )
     session["said"] = "connected-in-part" if granted.lacking else "connected"
 

@@ -100,6 +100,7 @@ class Site:
         self.state, self.lms_file = self.folder / "state.db", self.folder / "lms.db"
         self.witness = self.folder / "witness"
         self.told: list[Notice] = []
+        self._marks: set[tuple[str, str, str, str]] = set()
         self.own: dict[str, tuple[str, int, bool]] = {}
         self.people: dict[str, tuple[str, Mailbox]] = {}
         self.starts = 0
@@ -132,8 +133,11 @@ class Site:
         return self.options.multi_day is not MultiDay.ANY
 
     def tell(self, notice: Notice) -> None:
-        """The way to people: the site listens."""
-        self.told.append(notice)
+        """The way to people, once for each mark as the outbox has it: the site listens."""
+        name = (notice.kind.value, notice.person, notice.session, notice.mark)
+        if not notice.mark or name not in self._marks:
+            self._marks.add(name)
+            self.told.append(notice)
 
     # Processes ------------------------------------------------------------------------------------
 

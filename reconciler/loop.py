@@ -228,7 +228,7 @@ class Loop:
         def plan(batch: Sequence[Due]) -> None:
             tally.count_all(begun.planner().run(batch))
 
-        self.dispatcher.run(batches(sorted(due, key=_nearest_first)), plan)
+        self.dispatcher.run(batches(sorted(due, key=nearest_first)), plan)
         begun.settle(tally.counts)
         begun.ask_for_authorization(addressees.broken)
         tally.count_all(begun.send())

@@ -98,9 +98,15 @@ def test_every_value_of_a_label_is_of_an_enum() -> None:
     allowed |= {
         "provider": set(labels.Provider),
         "cycle": set(labels.Cycle),
-        "result": {*labels.Result, *labels.ChangeResult, *labels.Consent, *labels.Refresh},
+        "result": {
+            *labels.Result,
+            *labels.ChangeResult,
+            *labels.Consent,
+            *labels.Refresh,
+            *labels.MailResult,
+        },
         "credential": set(labels.Credential),
-        "kind": set(labels.Drift),
+        "kind": {*labels.Drift, *labels.MailWay},
         "state": {*labels.EventState, *ConnectionState},
         "change": set(labels.Change),
         "cause": set(Cause),

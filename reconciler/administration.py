@@ -21,6 +21,7 @@ from reconciler.ledger.upgrade import upgrade
 from reconciler.lms.reference_tables import create_schema
 from reconciler.loop import lms_window
 from reconciler.model import Mode, UnregisterMode
+from reconciler.ports import SignIn
 from reconciler.settings import load
 from reconciler.tokens.cipher import generate_key
 
@@ -163,6 +164,43 @@ def connection_add(
         known = house.person(person)
         grant = Grant(person, known.account, provider, subject, address, calendar_id, known.identity)
         house.connect(grant, token, who(), "command line")
+    click.echo(f"Person {person} is connected.")
+
+
+@_sub(connection, "sign-in")
+@click.argument("person")
+@click.argument("provider")
+@click.option("--address", required=True, help="The server's address, as its settings allow it.")
+@click.option("--user", required=True, help="The user name there.")
+@click.option(
+    "--password-file",
+    required=True,
+    type=click.File(),
+    help="Where the app password is read from; - for standard input.",
+)
+@click.option("--calendar", help="The calendar's name, or its id; without it, the only one there is.")
+def connection_sign_in(
+    config: Path,
+    person: str,
+    provider: str,
+    address: str,
+    user: str,
+    password_file: Any,
+    calendar: str | None,
+) -> None:
+    """Connect PERSON's calendar at PROVIDER by user name and app password, once it has been tried out."""
+    sign_in = SignIn(address, user, password_file.read().strip())
+    with house_of(config) as house:
+        flow = house.sign_ins.get(provider)
+        if flow is None:
+            configured = ", ".join(sorted(house.sign_ins)) or "none"
+            raise ConfigurationError([f"PROVIDER: {provider} has no sign-in (there are: {configured})"])
+        known = house.person(person)
+        offers = [one for one in flow.calendars(sign_in) if calendar in (None, one.name, one.id)]
+        if len(offers) != 1:
+            there = ", ".join(f"{one.name} ({one.id})" for one in flow.calendars(sign_in)) or "none"
+            raise ConfigurationError([f"--calendar: name one of those that can be written to: {there}"])
+        house.connect_granted(known, provider, flow.finish(sign_in, offers[0].id), who())
     click.echo(f"Person {person} is connected.")
 
 

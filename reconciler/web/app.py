@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask, url_for
 from markupsafe import Markup
 
-from reconciler.web import arriving, connecting, guard, owner, person, seats, words
+from reconciler.web import arriving, connecting, guard, owner, person, seats, signing_in, words
 from reconciler.web.sessions import SealedSessions
 from reconciler.web.site import Site
 
@@ -27,7 +27,7 @@ def create_app(site: Site) -> Flask:
     environment.install_gettext_callables(words._, words.ngettext, newstyle=True)
     app.jinja_env.globals.update(words=words, csrf=_csrf, site=site, browser=guard.browser, static=_static)
     guard.install(app)
-    for room in (arriving, person, connecting, seats, owner):
+    for room in (arriving, person, connecting, signing_in, seats, owner):
         app.register_blueprint(room.pages)
     return app
 

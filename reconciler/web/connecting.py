@@ -8,6 +8,7 @@ nothing.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from reconciler.ledger.audit import AuditLine
 from reconciler.ledger.enrolment import Grant
 from reconciler.ledger.people import CONNECT_REFUSED
 from reconciler.model import Connection, ConnectionState, Person
-from reconciler.ports import ConnectFlow, Granted, Notice, NoticeKind
+from reconciler.ports import Granted, Notice, NoticeKind
 from reconciler.web.guard import as_page_problem, limited, origin, site, visitor
 from reconciler.web.links import APPROVE, read, sign
 from reconciler.web.people import known_person, of_session
@@ -41,8 +42,11 @@ def begin(vendor: str) -> Any:
     """Send the browser to the vendor's consent page."""
     session = visitor()
     person = known_person(of_session(site(), session))
-    flow = _open_flow(vendor, person)
-    _refuse_second(person, vendor)
+    refuse_unoffered(person, vendor)
+    refuse_second(person, vendor)
+    if vendor in site().sign_ins:
+        return redirect(url_for("signing_in.form", vendor=vendor), 303)
+    flow = site().flows[vendor]
     state = secrets.token_urlsafe(32)
     try:
         start = flow.begin(site().callback(vendor), state, _hint(person))
@@ -95,17 +99,22 @@ def _finish(session: PageSession, vendor: str, state: str, kept: dict[str, Any] 
         raise PageProblem(Problem.CONSENT_EXPIRED, "state: too old", vendor=vendor)
     if not site().ledger.use("state", state, now + FLOW, now):
         raise PageProblem(Problem.CONSENT_USED, "state: used before", vendor=vendor)
+    secret, answer = kept["secrets"], request.args.to_dict()
+
+    def finish() -> Granted:
+        refuse_unoffered(person, vendor)
+        return site().flows[vendor].finish(secret, site().callback(vendor), answer)
+
+    finished(session, person, vendor, finish)
+
+
+def finished(session: PageSession, person: Person, vendor: str, finish: Callable[[], Granted]) -> None:
+    """Connect what is granted now, and say so; or note why not, and raise what the page tells."""
     try:
-        flow = _open_flow(vendor, person)
-        granted = flow.finish(kept["secrets"], site().callback(vendor), request.args.to_dict())
+        granted = finish()
         connection = _connect(person, vendor, granted)
-    except ConsentRefused as problem:
-        site().world.metrics.consent(vendor, Consent(problem.problem))
-        _note_refusal(person, vendor, problem)
-        raise as_page_problem(problem, vendor) from problem
     except ReconcilerError as problem:
-        site().world.metrics.consent(vendor, Consent.UNAVAILABLE)
-        raise as_page_problem(problem, vendor) from problem
+        raise refused(person, vendor, problem) from problem
     site().world.metrics.consent(vendor, Consent.CONNECTED)
     site().notices.tell(
         Notice(
@@ -119,6 +128,16 @@ def _finish(session: PageSession, vendor: str, state: str, kept: dict[str, Any] 
         )
     )
     session["said"] = "connected-in-part" if granted.lacking else "connected"
+
+
+def refused(person: Person, vendor: str, problem: ReconcilerError) -> PageProblem:
+    """Count and note that nothing came of a consent, and what its page tells."""
+    if isinstance(problem, ConsentRefused):
+        site().world.metrics.consent(vendor, Consent(problem.problem))
+        _note_refusal(person, vendor, problem)
+    else:
+        site().world.metrics.consent(vendor, Consent.UNAVAILABLE)
+    return as_page_problem(problem, vendor)
 
 
 def _connect(person: Person, vendor: str, granted: Granted) -> Connection:
@@ -157,16 +176,15 @@ def _note_refusal(person: Person, vendor: str, problem: ConsentRefused) -> None:
     )
 
 
-def _open_flow(vendor: str, person: Person) -> ConnectFlow:
-    """The vendor's consent, if it is offered to this person."""
-    flow, switches = site().flows.get(vendor), site().switches(person.account)
+def refuse_unoffered(person: Person, vendor: str) -> None:
+    """Only what the operator has configured and the account's owner has switched on is offered."""
+    flow, switches = site().consents.get(vendor), site().switches(person.account)
     chosen = switches.people is None or person.id in switches.people
     if flow is None or vendor not in switches.vendors or not switches.email_notifications or not chosen:
         raise PageProblem(Problem.VENDOR_OFF, "not switched on for this person", vendor=vendor)
-    return flow
 
 
-def _refuse_second(person: Person, vendor: str) -> None:
+def refuse_second(person: Person, vendor: str) -> None:
     """One calendar at a time. The ledger makes sure of it; this saves people the way to the vendor."""
     for connection in site().ledger.connections([person.id]):
         again = connection.state in (ConnectionState.REAUTHORIZE, ConnectionState.SUSPENDED)

@@ -53,6 +53,9 @@ class Problem(StrEnum):
     ALREADY_CONNECTED = "already-connected"
     ACCOUNT_TAKEN = "account-taken"
     NOT_CONNECTED = "not-connected"
+    NO_SERVER = "no-server"
+    WRONG_PASSWORD = "wrong-password"  # noqa: S105
+    READ_ONLY = "read-only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,9 @@ OF_CONSENT = {
     ConsentProblem.BROKEN: Problem.CONSENT_BROKEN,
     ConsentProblem.ALREADY_CONNECTED: Problem.ALREADY_CONNECTED,
     ConsentProblem.ACCOUNT_TAKEN: Problem.ACCOUNT_TAKEN,
+    ConsentProblem.NO_SERVER: Problem.NO_SERVER,
+    ConsentProblem.WRONG_PASSWORD: Problem.WRONG_PASSWORD,
+    ConsentProblem.READ_ONLY: Problem.READ_ONLY,
 }
 
 TELLINGS = {
@@ -322,6 +328,34 @@ TELLINGS = {
             "The account you signed in with already serves another person of the training system, so it "
             "was not connected again. Use an account of your own, or ask that person to disconnect it "
             "first."
+        ),
+        Way.HOME,
+    ),
+    Problem.NO_SERVER: Telling(
+        200,
+        N_("We cannot use a calendar at this address"),
+        N_(
+            "Nothing was connected. The address may be mistyped, the server may not answer, or it is none "
+            "that can be used from here. Copy the address from your calendar program's settings; if that "
+            "does not help, ask whoever runs the server."
+        ),
+        Way.HOME,
+    ),
+    Problem.WRONG_PASSWORD: Telling(
+        200,
+        N_("User name or password were not accepted"),
+        N_(
+            "Nothing was connected. Make sure that the user name is the one of that server, and that the "
+            "password is an app password that you made there."
+        ),
+        Way.HOME,
+    ),
+    Problem.READ_ONLY: Telling(
+        200,
+        N_("Nothing can be entered in this calendar"),
+        N_(
+            "Nothing was connected: the server did not let us write into the calendar you chose. Choose "
+            "another one, of your own."
         ),
         Way.HOME,
     ),

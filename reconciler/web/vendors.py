@@ -76,6 +76,24 @@ _WORDS = {
         ),
         approval=True,
     ),
+    "caldav": VendorWords(
+        title="CalDAV",
+        company="CalDAV",
+        sign="C",
+        asked=(
+            Asked(
+                N_("The address of your calendar's server, and your user name there"),
+                N_(
+                    "for calendars at Nextcloud, SOGo, iCloud, Fastmail and any other server that speaks "
+                    "CalDAV. We read and change the events we made, and no others."
+                ),
+            ),
+            Asked(
+                N_("A password made for this purpose alone"),
+                N_("to keep your calendar right while you are away; you can delete it whenever you like."),
+            ),
+        ),
+    ),
 }
 
 

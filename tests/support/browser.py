@@ -130,13 +130,16 @@ class Browser:
         return self.send(method, target, fields, follow)
 
 
+_TICKED = ("checkbox", "radio")
+
+
 def _fields(form: Tag, choices: dict[str, str | list[str]]) -> list[tuple[str, str]]:
     """What the form sends, as it stands but for the choices."""
     fields = [
-        (str(one["name"]), str(one.get("value", "on")))
+        (str(one["name"]), str(one.get("value", "on" if one.get("type") in _TICKED else "")))
         for one in form.find_all("input")
         if one.get("name") not in (None, *choices)
-        and (one.get("type") not in ("checkbox", "radio") or one.has_attr("checked"))
+        and (one.get("type") not in _TICKED or one.has_attr("checked"))
     ]
     fields += [
         (str(select["name"]), option.get_text())

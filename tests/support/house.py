@@ -284,7 +284,7 @@ def _hurry(provider: Any) -> None:
     """Back off in no time; what is asked of a vendor, and how often, stays the same."""
     throttles = [
         one.throttle if hasattr(one, "throttle") else one._throttle
-        for one in (getattr(provider, "_client", None), getattr(provider, "_graph", None))
+        for one in (getattr(provider, name, None) for name in ("_client", "_graph", "_wire"))
         if one is not None
     ]
     assert throttles

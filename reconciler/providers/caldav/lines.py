@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from icalendar import Parameters, vText
+from icalendar import Parameters
 from icalendar.parser import Contentline
 
 from reconciler.errors import VendorNonsense
@@ -130,7 +130,10 @@ def _events(lines: list[Line]) -> list[tuple[int, int]]:
 
 def text_line(name: str, text: str) -> Line:
     """A property whose value is text, folded at 75 octets."""
-    return made(name, vText(text).to_ical().decode())
+    # Not by icalendar 7.3, to which a backslash before a capital N is a line break.
+    for plain, escaped in (("\\", "\\\\"), (";", "\\;"), (",", "\\,"), ("\r\n", "\\n"), ("\n", "\\n")):
+        text = text.replace(plain, escaped)
+    return made(name, text)
 
 
 def made(name: str, value: str, params: Mapping[str, str] | None = None) -> Line:

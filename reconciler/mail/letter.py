@@ -25,8 +25,8 @@ class Template(StrEnum):
     """
 
     INVITATION = "invitation"
-    """One day, new or changed, with an entry. ``about``: its place in ``days``. ``change``: ``new`` or
-    ``changed``; ``was``: what was other before, as :attr:`CHANGED` has it."""
+    """One day, new or changed, with its entry. ``day``: that day (without it, the entry's). ``change``:
+    ``new`` or ``changed``; ``was``: what was other before, as :attr:`CHANGED` has it."""
     CANCELLED = "cancelled"
     """One day is lost, with the entry's cancellation. ``day``: that day. ``days``: those that remain.
     ``whole``: the seat or the session is gone, not just this day."""
@@ -34,7 +34,8 @@ class Template(StrEnum):
     """A plain notice: moved, another room, another title. ``was``: a mapping of what was other before:
     ``title``, ``location``, ``details``, ``instructors`` (texts); what moved is told by ``days``."""
     WITHDRAWN = "withdrawn"
-    """One day's invitation is withdrawn because a calendar was connected. ``day``. ``vendor``."""
+    """One day's entry is taken back, and nothing else changes: because a calendar was connected (``vendor``),
+    or because it goes to a new address. ``day``."""
     SOON = "soon"
     """It changed, or was cancelled, within 48 hours. ``was`` as above; ``whole``: it does not take place,
     or the seat is gone."""

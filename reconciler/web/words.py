@@ -10,30 +10,29 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
-from babel import Locale, UnknownLocaleError, dates
+from babel import Locale, dates
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from flask import g, has_request_context, request
 from markupsafe import Markup
 
+from reconciler import spoken
 from reconciler.model import Day
 
 FOLDER = Path(__file__).parent / "translations"
-ENGLISH = "en"
 
 
 @cache
 def languages() -> tuple[str, ...]:
     """The languages there are, English first."""
-    return (ENGLISH, *sorted(file.stem for file in FOLDER.glob("*.po")))
+    return (spoken.ENGLISH, *sorted(file.stem for file in FOLDER.glob("*.po")))
 
 
 @cache
 def catalogue(language: str) -> NullTranslations:
     """The translations into one language; into English there are none."""
-    if language == ENGLISH:
+    if language == spoken.ENGLISH:
         return NullTranslations()
     compiled = io.BytesIO()
     with (FOLDER / f"{language}.po").open("rb") as file:
@@ -43,15 +42,8 @@ def catalogue(language: str) -> NullTranslations:
 
 
 def choose(*wishes: str | None) -> Locale:
-    """The locale of the first wish that is among our languages: ``de_AT``, ``de-at``, ``de``."""
-    for wish in wishes:
-        try:
-            locale = Locale.parse((wish or "").strip().replace("-", "_"))
-        except (UnknownLocaleError, ValueError, TypeError):
-            continue
-        if locale is not None and locale.language in languages():
-            return locale
-    return Locale(ENGLISH)
+    """The locale of the first wish that is among our languages."""
+    return spoken.choose(wishes, languages())
 
 
 def speak(locale: str | None) -> None:
@@ -90,18 +82,12 @@ def ngettext(one: str, many: str, count: int) -> str:
 
 def on_day(day: Day) -> str:
     """When a day takes place, by the clock on its wall."""
-    when = dates.format_date(day.start_wall, "full", locale())
-    if day.all_day:
-        return when
-    start, end = (
-        dates.format_time(wall.time(), "short", locale=locale()) for wall in (day.start_wall, day.end_wall)
-    )
-    return f"{when}, {start}\N{EN DASH}{end}"
+    return spoken.on_day(day, locale())
 
 
 def zone_name(name: str) -> str:
     """A zone as people call it."""
-    return dates.get_timezone_name(ZoneInfo(name), locale=locale())
+    return spoken.zone_title(name, locale())
 
 
 def date(instant: datetime) -> str:

@@ -67,8 +67,8 @@ class Plain:
         return f"{line}  [{self.words[mark]}{was}]"
 
     def button(self, label: str, url: str) -> str:
-        """A link that asks for something."""
-        return _part(f"  {label}:\n  {safe_link(url)}")
+        """A link that asks for something; nothing without an address."""
+        return _part(f"  {label}:\n  {url}") if safe_link(url) else ""
 
     def details(self, text: str) -> str:
         """A text of several lines, as it is."""
@@ -147,14 +147,16 @@ class Rich:
         ).format(_MARKS[mark], self.words[mark])
 
     def button(self, label: str, url: str) -> Markup:
-        """A link that asks for something."""
+        """A link that asks for something; nothing without an address."""
+        if not safe_link(url):
+            return Markup("")
         return _rich_part(
             Markup(
                 '<table role="presentation" cellpadding="0" cellspacing="0" style="margin:20px 0"><tr>'
                 '<td style="background:{};border-radius:6px"><a href="{}" style="display:inline-block;'
                 'padding:12px 22px;color:#ffffff;font-weight:600;text-decoration:none">{}</a></td></tr>'
                 "</table>"
-            ).format(_GREEN, safe_link(url), label)
+            ).format(_GREEN, url, label)
         )
 
     def details(self, text: str) -> Markup:

@@ -123,11 +123,11 @@ class Day:
 
     @property
     def start_instant(self) -> datetime:
-        return _instant(self.starts, self.zone)
+        return _instant(self.starts, self.starts.fold, self.zone)
 
     @property
     def end_instant(self) -> datetime:
-        return _instant(self.ends, self.zone)
+        return _instant(self.ends, self.ends.fold, self.zone)
 
     @property
     def start_wall(self) -> datetime:
@@ -141,7 +141,8 @@ class Day:
 
 
 @lru_cache(maxsize=8_192)  # asked for several times a day of a session, and for many that begin together
-def _instant(moment: datetime, zone_name: str) -> datetime:
+def _instant(moment: datetime, fold: int, zone_name: str) -> datetime:
+    """``fold`` is the moment's own: both occurrences of a wall time are equal, and hash alike."""
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone(zone_name))
     return moment.astimezone(UTC)

@@ -250,3 +250,11 @@ def test_every_day_of_every_real_session_is_created_once_and_then_left_alone() -
             assert again.changes == (), seat.session.id
             assert not again.look
             assert not again.waiting
+
+
+def test_the_two_occurrences_of_a_wall_time_are_two_instants_whichever_was_asked_for_first() -> None:
+    """To Python they are equal, with one hash: what was reckoned for one must not answer for the other."""
+    wall = datetime(2027, 10, 31, 2, 30)
+    days = [Day(one, one, "Europe/Vienna") for one in (wall.replace(fold=1), wall)]
+    assert [day.start_instant.hour for day in days] == [1, 0]
+    assert [day.end_instant.hour for day in days] == [1, 0]

@@ -182,6 +182,8 @@ class Hand:
             return
         # Not yet what we write: a crash before the confirmation must leave something to do.
         row = replace(row, digest=UNWRITTEN, intent="update")
+        if actual.day is not None:  # where it still is, or a refused write would leave it there as past
+            row = replace(row, starts=actual.day.start_instant, ends=actual.day.end_instant)
         self._write(row, event, actual, f"adopted, {named(differs)} put right")
 
     def _unmarked(self, event: DesiredEvent, actual: ActualEvent) -> frozenset[Field]:

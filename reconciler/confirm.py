@@ -218,7 +218,7 @@ class Confirmation:
             calendar_id=actual.calendar_id,
             etag=actual.etag,
             missing_since=None,
-            suspicion=Suspicion(),
+            suspicion=Suspicion(put_back=judgement.entry.suspicion.put_back),
         )
         self._save([back], "found again", f"in calendar {actual.calendar_id}")
         if actual.marker is None and event is not None:

@@ -239,3 +239,35 @@ def test_a_second_event_goes_though_another_seat_waits_for_an_answer(site: Site)
     for _ in range(2):
         site.audit_all()
     assert len(site.events("ana", one)) == 1
+
+
+def test_what_was_put_back_once_is_put_back_once_though_it_was_missed_for_a_moment(site: Site) -> None:
+    """What Microsoft has just made is not found by its marker for a while; found again, it is not new."""
+    session = site.lms.add_session(when(9), id="session-1")
+    site.newcomer("ben", "microsoft", session, role="instructor")
+    site.round()
+    site.delete("ben")
+    site.audit_all()
+    site.desk.make_due("ben", site.clock())
+    for kind in ("push", "audit", "confirm"):
+        site.cycle(kind)
+    assert "found again" in [line.what for line in site.desk.history("ben", session)]
+    site.delete("ben")
+    site.audit_all()
+    assert site.states("ben") == ["dismissed"]
+
+
+def test_an_event_adopted_but_not_yet_put_right_is_where_it_is_until_it_is(site: Site) -> None:
+    """Its new day may pass while the vendor refuses the write: it would stand there on its old day."""
+    session = site.lms.add_session(when(2), id="session-1")
+    site.newcomer("eva", "google", session)
+    site.round()
+    site.connect("eva")
+    site.lms.move(session, when(0.6))
+    site.mailbox("eva").refusals = 1
+    site.audit_all()
+    site.clock.move(26 * HOUR)
+    site.audit_all()
+    (event,) = site.events("eva")
+    assert event.day is not None
+    assert event.day.starts == when(0.6).starts

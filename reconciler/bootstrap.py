@@ -25,6 +25,7 @@ from reconciler.lms.engine import read_engine
 from reconciler.lms.moodle import MoodleLms
 from reconciler.lms.reference import ReferenceLms
 from reconciler.loop import Confirming, Loop, lms_window
+from reconciler.mailroom import posting_of
 from reconciler.metrics import Metrics
 from reconciler.model import Connection, Mode, Person
 from reconciler.owner import is_dead, this_process
@@ -36,8 +37,12 @@ from reconciler.ports import (
     Installation,
     Keeping,
     LmsSource,
+    Notice,
+    NoticeKind,
+    Notices,
     PasswordFlow,
 )
+from reconciler.post.notices import OutboxNotices
 from reconciler.registrars import registrar_of
 from reconciler.settings import LmsAdapter, Settings, Visibility
 from reconciler.tokens.cipher import read_keys
@@ -74,6 +79,9 @@ class House:
         """
         ledger, instant = self.ledger, self.world.clock()
         ledger.end_leases([owner for owner in ledger.lease_owners() if is_dead(owner)])
+        dead = [owner for owner in ledger.senders() if is_dead(owner)]
+        if dead:
+            ledger.lost_letters(dead, instant)
         self.keep_in_step("start")
         here, known = self.installation, ledger.installation()
         if known is None:
@@ -95,6 +103,7 @@ class House:
         restored = ledger.witness_check(witness) is Witness.RESTORED
         if restored:
             ended = ledger.end_baselines(None, None, self.world.clock())
+            ledger.distrust_mail()
             log.warning(
                 "the state database was restored, or its witness is gone: what vanished from %d calendars "
                 "meanwhile proves nothing; they are looked at anew",
@@ -117,6 +126,17 @@ class House:
         """Connect a person's calendar, with the token to work on it. ``ReconcilerError`` when refused."""
         connection = self.ledger.add_connection(grant, who, origin, self.world.clock())
         self.tokens.put(connection, {"refresh_token": refresh_token})
+        self.farewell.notices.tell(
+            Notice(
+                NoticeKind.CONNECTED,
+                connection.person,
+                connection.account,
+                "",
+                "",
+                vendor=connection.provider,
+                address=connection.address,
+            )
+        )
         return connection
 
     def connect_granted(self, person: Person, provider: str, granted: Granted, who: str) -> Connection:
@@ -165,11 +185,13 @@ def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House
         providers = {name: vendor.provider for name, vendor in vendors.items()}
         flows = {name: vendor.flow for name, vendor in vendors.items() if vendor.flow}
         sign_ins = {name: vendor.sign_in for name, vendor in vendors.items() if vendor.sign_in}
-        confirming = _confirming(settings, lms.address)
+        posting = posting_of(settings)
         dispatcher = LocalDispatcher(settings.dispatch.local.threads)
         opened.callback(dispatcher.close)
         clock = clock or now
-        farewell = Farewell(ledger, tokens, Silence(), clock, {**flows, **sign_ins})
+        notices: Notices = OutboxNotices(ledger, posting, clock) if posting else Silence()
+        confirming = _confirming(settings, lms.address, notices)
+        farewell = Farewell(ledger, tokens, notices, clock, {**flows, **sign_ins})
         world = World(
             lms=lms,
             ledger=ledger,
@@ -200,7 +222,9 @@ def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House
             farewell=farewell,
             metrics=metrics,
             world=world,
-            loop=Loop(world, dispatcher, settings.accounts.switches, guard, confirming, upkeep),
+            loop=Loop(
+                world, dispatcher, settings.accounts.switches, guard, confirming, upkeep, posting=posting
+            ),
         )
 
 
@@ -247,7 +271,7 @@ def open_lms(settings: Settings) -> LmsSource:
             )
 
 
-def _confirming(settings: Settings, address: str) -> Confirming | None:
+def _confirming(settings: Settings, address: str, notices: Notices) -> Confirming | None:
     """How seats are given back; ``None`` where the LMS offers no way."""
     registrar = registrar_of(settings, address)
     if registrar is None:
@@ -263,7 +287,7 @@ def _confirming(settings: Settings, address: str) -> Confirming | None:
         person_share=person.share,
         person_within=person.within,
     )
-    return Confirming(registrar, Silence(), policy, fleet.seats, fleet.share, fleet.within)
+    return Confirming(registrar, notices, policy, fleet.seats, fleet.share, fleet.within)
 
 
 def open_lms_for_writing(settings: Settings) -> Engine:
@@ -280,6 +304,8 @@ def trial_hosts_only(settings: Settings) -> bool:
         names += [endpoints.microsoft_graph, endpoints.microsoft_login]
     if settings.providers.caldav:
         names += settings.providers.caldav.allowed_hosts
+    if settings.mail:
+        names.append(f"smtp://{settings.mail.host}")
     lms = settings.lms.database
     local = {"localhost", "127.0.0.1", "::1"}
     if lms.get_backend_name() != "sqlite" and lms.host not in local:

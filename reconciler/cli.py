@@ -20,7 +20,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from reconciler import administration, bootstrap, logs, ops, pages, privacy, rails, verification
+from reconciler import administration, bootstrap, logs, mails, ops, pages, privacy, rails, verification
 from reconciler.bootstrap import open_house
 from reconciler.commands import (
     CHANGES,
@@ -75,6 +75,7 @@ for _command in (
     *pages.VERBS,
     *privacy.VERBS,
     verification.verify_provider,
+    mails.mail,
     *rails.VERBS,
 ):
     main.add_command(_command)
@@ -104,8 +105,11 @@ def _daemon(house: bootstrap.House, settings: Settings) -> Daemon:
         "push": Tick("push", push, house.loop.push),
         "audit": Tick("audit", push, house.loop.audit),
         "confirm": Tick("confirm", confirm, house.loop.confirm),
+        "mail": Tick("mail", settings.intervals.mail, house.loop.mail),
         "upkeep": Tick("upkeep", DAILY, house.loop.upkeep, first=confirm),
     }
+    if house.loop.posting is None:
+        del ticks["mail"]
     for tick in ticks.values():
         house.metrics.interval(tick.name, tick.every.total_seconds())
         house.world.pulse.expect(tick.name, tick.every.total_seconds())
@@ -153,9 +157,10 @@ def plan(config: Path, at: datetime | None, form: str) -> None:
 @verb
 def status(config: Path) -> None:
     """Last cycles, what is held, who needs attention. Exit 0 if all is well, 1 if not."""
-    ledger = bootstrap.open_state(load(config))
+    settings = load(config)
+    ledger = bootstrap.open_state(settings)
     try:
-        found = status_of(ledger, bootstrap.now())
+        found = status_of(ledger, bootstrap.now(), mails=settings.mail is not None)
     finally:
         ledger.close()
     click.echo(status_text(found))

@@ -16,15 +16,19 @@ import click
 
 from reconciler import bootstrap, logs
 from reconciler.bootstrap import House, open_house
+from reconciler.due import batches
 from reconciler.errors import ConfigurationError, ReconcilerError
 from reconciler.explain import Told, story
-from reconciler.model import AccountSwitches
+from reconciler.loop import lms_window
+from reconciler.model import AccountSwitches, MailState, Mode
 from reconciler.ports import Run
-from reconciler.preview import View, look_at, preview
-from reconciler.render import PersonPlan
+from reconciler.post.round import Round
+from reconciler.preview import View, look_at, preview, unobserved
+from reconciler.render import Line, PersonPlan, mail_line
 from reconciler.settings import Settings, load
 from reconciler.world import in_force, unregister_of
 
+MOST_MAILS_SHOWN = 1_000
 FAILED, CHANGES, HELD, BAD_CONFIGURATION = 1, 2, 3, 78
 
 
@@ -110,7 +114,33 @@ def all_switches(house: House) -> dict[str, AccountSwitches]:
 def plans_of(house: House) -> list[PersonPlan]:
     """What one cycle of each kind would do now, ready to be printed."""
     shown = preview(house.world, all_switches(house), house.loop.guard)
-    return [_person_plan(view) for view in shown.views]
+    plans = {view.desired.person_id: _person_plan(view) for view in shown.views}
+    for line in _mails_planned(house):
+        known = plans.get(line.person) or PersonPlan(line.person, "mail", None)
+        plans[line.person] = replace(known, mails=(*known.mails, line))
+    return [plans[person] for person in sorted(plans)]
+
+
+def _mails_planned(house: House) -> Iterator[Line]:
+    """The letters that wait already, or would be planned now."""
+    posting, world, now = house.loop.posting, replace(house.world, mode=Mode.SYNC), house.world.clock()
+    if posting is None:
+        return
+    with world.lms.scan(lms_window(now)) as scan:
+        switches = dict(house.ledger.switches())
+        for account in scan.accounts:
+            switches.setdefault(account, house.loop.first_switches(account))
+        begun = Round.at(world, posting, unobserved(switches), now, lms_window(now))
+        due, _ = begun.choose(scan)
+    planned = {one.person for one in due}
+    waiting = house.ledger.mails((MailState.WAITING,), MOST_MAILS_SHOWN)
+    letters = [mail for mail in waiting if mail.person not in planned or mail.once]
+    for some in batches(due):
+        letters += begun.intended(some)
+    for mail in letters:
+        day = min((effect.day.start_instant for effect in mail.effects), default=mail.due_at)
+        title = mail.effects[0].title if mail.effects else "as noted"
+        yield mail_line(mail.person, mail.session, mail.slot, mail.kind, title, day)
 
 
 def _person_plan(view: View) -> PersonPlan:
@@ -121,7 +151,8 @@ def _person_plan(view: View) -> PersonPlan:
 def one_of_each(house: House, progress: Callable[[int], None] | None = None) -> list[Run]:
     """One cycle of each kind; ``progress`` is told how many people more are done."""
     loop = replace(house.loop, progress=progress)
-    return [loop.push(), loop.audit(), loop.confirm(), loop.upkeep()]
+    mailed = [loop.mail] if loop.posting is not None else []
+    return [cycle() for cycle in (loop.push, loop.audit, loop.confirm, *mailed, loop.upkeep)]
 
 
 def explained(house: House, person: str, session: str | None) -> str:

@@ -17,6 +17,7 @@ from reconciler.errors import ConfigurationError, ReconcilerError
 from reconciler.ledger.audit import AuditLine
 from reconciler.settings import LaunchKey as LaunchKeySettings
 from reconciler.tokens.cipher import Cipher, derived_keys
+from reconciler.tokens.signing import link_keys
 from reconciler.web.app import create_app
 from reconciler.web.launch import Visitor
 from reconciler.web.links import connect_link as link_for
@@ -25,7 +26,7 @@ from reconciler.web.site import LaunchKey, Site
 
 log = logging.getLogger(__name__)
 
-_SESSIONS, _LINKS = "sessions of the pages", "links of the pages"
+_SESSIONS = "sessions of the pages"
 
 
 def site_of(house: House) -> Site:
@@ -46,7 +47,7 @@ def site_of(house: House) -> Site:
         first_switches=settings.accounts.switches,
         public_url=public_url,
         vault=Cipher(derived_keys(files, _SESSIONS)),
-        link_keys=derived_keys(files, _LINKS),
+        link_keys=link_keys(files),
         about=lambda person: house.ledger.everything_about(person, house.fingerprints.all_of(person)),
         launch_keys={kid: _launch_key(given) for kid, given in settings.web.launch_keys.items()},
         privacy_url=settings.web.privacy_url,

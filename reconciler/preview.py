@@ -46,7 +46,7 @@ def preview(world: World, switches: Mapping[str, AccountSwitches], guard: Delete
     """What one cycle of each kind would do now, person by person. Raises ``CycleError`` like a cycle."""
     now = world.clock()
     with world.lms.scan(lms_window(now)) as scan:
-        chosen = Chosen(replace(world, mode=Mode.SYNC), _unobserved(switches), now)
+        chosen = Chosen(replace(world, mode=Mode.SYNC), unobserved(switches), now)
         with world.ledger.people() as states:
             due = {one.person: one for one in chosen.who_is_due(scan.people, states)}
     vanished = too_many_vanished(world.ledger.upcoming(now), scan.sessions, scan.crowd, guard)
@@ -67,7 +67,7 @@ def preview(world: World, switches: Mapping[str, AccountSwitches], guard: Delete
     return Preview(views, held)
 
 
-def _unobserved(switches: Mapping[str, AccountSwitches]) -> Mapping[str, AccountSwitches]:
+def unobserved(switches: Mapping[str, AccountSwitches]) -> Mapping[str, AccountSwitches]:
     """The switches as if nobody was only observed: a plan is what observing is for. What the mode leaves
     out is told apart in each view."""
     return {account: replace(one, mode=Mode.SYNC) for account, one in switches.items()}

@@ -21,6 +21,7 @@ class PersonPlan:
     provider: str | None
     allowed: Allowed | None
     error: str | None = None
+    mails: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,9 @@ class Line:
 
 
 def lines_of(plan: PersonPlan) -> Iterator[Line]:
-    """The changes of one person that an operator wants to read: those that call a vendor, and suspicions."""
+    """The changes of one person that an operator wants to read: those that call a vendor, suspicions, and
+    letters."""
+    yield from plan.mails
     if plan.allowed is None:
         return
     allowed = plan.allowed
@@ -66,6 +69,11 @@ def _detail(change: Change) -> str:
             return f"{change.event.content.title} [{differs}]"
         case _:
             return ""
+
+
+def mail_line(person: str, session: str, slot: int, kind: str, title: str, starts: datetime) -> Line:
+    """A letter about a session."""
+    return Line("will", "mail", person, session, max(slot, 0), starts, "lms", f"{kind}: {title}")
 
 
 def as_text(plans: Sequence[PersonPlan]) -> str:
@@ -133,7 +141,15 @@ def summary(plans: Sequence[PersonPlan]) -> str:
     return ", ".join(parts) if parts else "Nothing to do."
 
 
-_SIGNS = {"create": "+", "adopt": "=", "update": "~", "delete": "-", "forget": "-", "missing": "?"}
+_SIGNS = {
+    "create": "+",
+    "adopt": "=",
+    "update": "~",
+    "delete": "-",
+    "forget": "-",
+    "missing": "?",
+    "mail": ">",
+}
 
 
 def _sign(line: Line) -> str:

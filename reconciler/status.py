@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from reconciler.diff.confirm import WHY_HELD
 from reconciler.labels import Guard
+from reconciler.mail_status import Mails, mail_lines, mails_of
 from reconciler.model import (
     AccountSwitches,
     Connection,
@@ -55,21 +56,24 @@ class Status:
     events: dict[tuple[str, str], int]
     silent: tuple[AccountSwitches, ...]
     observed: tuple[AccountSwitches, ...]
+    mails: Mails
 
     @property
     def healthy(self) -> bool:
         """Whether nobody has to do anything."""
         last = self.last("push")
         at_work = last is not None and last.result != "error" and self.now - last.finished < STALE
-        return at_work and not (self.holds or self.broken or self.failing or self.refused)
+        return at_work and not (
+            self.holds or self.broken or self.failing or self.refused or self.mails.troubled
+        )
 
     def last(self, cycle: str) -> Run | None:
         """The last cycle of a kind."""
         return next((run for run in self.runs if run.cycle == cycle), None)
 
 
-def status_of(ledger: Ledger, now: datetime) -> Status:
-    """Read the state of affairs from our state database."""
+def status_of(ledger: Ledger, now: datetime, mails: bool = True) -> Status:
+    """Read the state of affairs from our state database. ``mails``: whether anybody is mailed at all."""
     connections = ledger.connections()
     switches = list(ledger.switches().values())
     healthy = (ConnectionState.CONNECTED, ConnectionState.LEAVING)
@@ -85,6 +89,7 @@ def status_of(ledger: Ledger, now: datetime) -> Status:
         events=dict(ledger.counts(now)),
         silent=tuple(one for one in switches if not one.email_notifications),
         observed=tuple(one for one in switches if one.mode is Mode.OBSERVE),
+        mails=mails_of(ledger, mails),
     )
 
 
@@ -95,7 +100,7 @@ def as_text(status: Status) -> str:
 
 def _lines(status: Status) -> Iterator[str]:
     yield "All is well." if status.healthy else "Something needs attention."
-    for cycle in ("push", "audit", "confirm"):
+    for cycle in ("push", "audit", "confirm", "mail"):
         run = status.last(cycle)
         if run is not None:
             yield f"  {_ago(status.now - run.finished)} ago  {run.result:<8} {run.sentence}"
@@ -127,8 +132,10 @@ def _lines(status: Status) -> Iterator[str]:
         "Not understood in the LMS, and left alone",
         [f"{one.what} {one.id}: {one.why}" for one in status.refused],
     )
+    yield from mail_lines(status.mails)
     for one in status.silent:
-        yield f"Account {one.account}: e-mail notifications are OFF, so its calendars are not updated either."
+        off = "e-mail notifications are OFF, so its calendars are not updated either"
+        yield f"Account {one.account}: {off}, and nobody there is mailed."
     for one in status.observed:
         yield f"Account {one.account}: observed only (mode observe)."
 

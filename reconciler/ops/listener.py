@@ -24,7 +24,7 @@ def desk_of(house: House) -> Desk:
         metrics=house.metrics,
         pulse=house.world.pulse,
         clock=house.world.clock,
-        status=lambda: status_of(house.ledger, house.world.clock()),
+        status=lambda: status_of(house.ledger, house.world.clock(), mails=house.loop.posting is not None),
         stranger=lambda: house.ledger.installation() not in (None, house.installation),
         push_interval=house.settings.intervals.push,
     )

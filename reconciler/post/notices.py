@@ -160,8 +160,12 @@ def _given_back(mail: Mail, occasion: Occasion, posting: Posting, facts: dict[st
     return _about(_session(mail, occasion))
 
 
+_WHY_PUT_BACK = {"deadline": "too-late", "not given back by deleting": "not-allowed"}
+
+
 def _put_back(mail: Mail, occasion: Occasion, posting: Posting, facts: dict[str, Any]) -> dict[str, Any]:
-    return {**_about(_session(mail, occasion)), "why": facts["why"], "contact": posting.contact}
+    why = next((code for part, code in _WHY_PUT_BACK.items() if part in facts["why"]), "")
+    return {**_about(_session(mail, occasion)), "why": why, "contact": posting.contact}
 
 
 def _question(mail: Mail, occasion: Occasion, posting: Posting, facts: dict[str, Any]) -> dict[str, Any]:

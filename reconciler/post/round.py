@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from reconciler.diff.letters import Intended
 from reconciler.model import AccountSwitches, ConnectionState
 from reconciler.ports import Due, Mail, Notice, NoticeKind, Scan
 from reconciler.post.choosing import Addressees, Outlets, baselines_after
@@ -108,11 +107,11 @@ class Round:
 
     # Looking --------------------------------------------------------------------------------------
 
-    def intended(self, due: Sequence[Due]) -> Iterator[tuple[Mail, Intended]]:
+    def intended(self, due: Sequence[Due]) -> Iterator[Mail]:
         """What would be planned for these people. Writes nothing."""
         planner = self.planner()
         expected = {one.person: one.expected for one in due}
         for standing in planner.read(list(expected), expected):
             planned, _ = planner.plan(standing)
             for intended in planned.letters:
-                yield planner.mail_of(intended, standing), intended
+                yield planner.mail_of(intended, standing)

@@ -49,7 +49,8 @@ class Sender:
 
     def run(self) -> Counter[str]:
         """Send what is due, notices first. Raises only what ends the cycle."""
-        self.counts["mail unknown"] += self.world.ledger.lost_letters((), self.order.now)
+        # Whatever this process was sending when its last cycle ended, it is sending no more.
+        self.counts["mail unknown"] += self.world.ledger.lost_letters((self.world.owner,), self.order.now)
         self._send_all(own=True, most=None)
         self._send_all(own=False, most=self.left_today())
         return self.counts

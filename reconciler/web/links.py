@@ -1,36 +1,24 @@
-"""Links that we sign ourselves: to connect a calendar, to answer for a seat, to approve for everybody.
-
-JSON Web Tokens (RFC 7519), HS256 under a key derived from the newest token key; each is good for one purpose,
-its audience, and says so.
-"""
+"""Links that we sign ourselves: to connect a calendar, to answer for a seat, to approve for everybody."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
 
+from reconciler.tokens.signing import ALGORITHM, SEAT, SEAT_LIFETIME, Signer
 from reconciler.web.problems import PageProblem, Problem
 from reconciler.web.site import Site
 
-CONNECT, SEAT, APPROVE = "connect-link", "seat-link", "approve-link"
-_ALGORITHM = "HS256"
-_LIFETIMES = {CONNECT: timedelta(hours=24), SEAT: timedelta(days=8), APPROVE: timedelta(days=14)}
+CONNECT, APPROVE = "connect-link", "approve-link"
+_LIFETIMES = {CONNECT: timedelta(hours=24), SEAT: SEAT_LIFETIME, APPROVE: timedelta(days=14)}
 
 
 def sign(site: Site, purpose: str, claims: Mapping[str, Any], now: datetime) -> str:
     """A token for one purpose, good until its time is over."""
-    whole = {
-        **claims,
-        "aud": f"{site.public_url}#{purpose}",
-        "iat": now,
-        "exp": now + _LIFETIMES[purpose],
-        "jti": secrets.token_urlsafe(16),
-    }
-    return jwt.encode(whole, site.link_keys[0], _ALGORITHM)
+    return _signer(site).sign(purpose, claims, _LIFETIMES[purpose], now)
 
 
 def read(site: Site, purpose: str, token: str) -> dict[str, Any]:
@@ -41,7 +29,7 @@ def read(site: Site, purpose: str, token: str) -> dict[str, Any]:
             claims: dict[str, Any] = jwt.decode(
                 token,
                 key,
-                [_ALGORITHM],
+                [ALGORITHM],
                 audience=f"{site.public_url}#{purpose}",
                 options={"require": ["aud", "exp", "jti"], "verify_exp": False, "verify_iat": False},
             )
@@ -56,11 +44,14 @@ def read(site: Site, purpose: str, token: str) -> dict[str, Any]:
 
 def seat_link(site: Site, person: str, session: str | None, now: datetime) -> str:
     """The page where one person answers for the seats in question: what mails link to."""
-    claims = {"sub": person} | ({"session": session} if session else {})
-    return f"{site.public_url}/seats?token={sign(site, SEAT, claims, now)}"
+    return _signer(site).seat_link(person, session, now)
 
 
 def connect_link(site: Site, person: str, account: str, role: str, now: datetime) -> str:
     """A link that lets one person connect a calendar, without the LMS."""
     claims = {"sub": person, "account": account, "role": role}
     return f"{site.public_url}/launch?token={sign(site, CONNECT, claims, now)}"
+
+
+def _signer(site: Site) -> Signer:
+    return Signer(site.public_url, site.link_keys)

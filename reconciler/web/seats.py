@@ -12,9 +12,10 @@ from flask import Blueprint, render_template, request
 from reconciler.errors import ReconcilerError
 from reconciler.loop import lms_window
 from reconciler.model import Answer, Desired
+from reconciler.tokens.signing import SEAT
 from reconciler.web import words
 from reconciler.web.guard import limited, origin, site, visitor
-from reconciler.web.links import SEAT, read
+from reconciler.web.links import read
 from reconciler.web.people import known_person, of_session, questions_of
 from reconciler.web.problems import PageProblem, Problem
 

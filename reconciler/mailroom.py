@@ -1,0 +1,64 @@
+"""How people are mailed, from the settings: who writes, who carries, and where the links in mails lead."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from reconciler.mail.compose import Composer
+from reconciler.mail.letter import Mailbox
+from reconciler.mail.smtp import Encryption, Server, Smtp
+from reconciler.post.posting import Posting
+from reconciler.settings import Mail, Settings
+from reconciler.tokens.signing import Signer, link_keys
+
+
+def posting_of(settings: Settings) -> Posting | None:
+    """How people are mailed; ``None`` where nobody is."""
+    given = settings.mail
+    if given is None:
+        return None
+    signer = _signer(settings)
+
+    def answer_url(person: str, session: str | None, now: datetime) -> str | None:
+        return signer.seat_link(person, session, now) if signer else None
+
+    return Posting(
+        writer=composer_of(given),
+        carrier=Smtp(server_of(settings, given)),
+        sender=Mailbox(given.from_name, given.from_address),
+        invitations=given.invitations_in_force(settings.lms.adapter),
+        coalesce=given.coalesce,
+        daily_limit=given.daily_limit,
+        answer_url=answer_url,
+        pages_url=signer.public_url if signer else None,
+        contact=given.reply_to or "",
+    )
+
+
+def _signer(settings: Settings) -> Signer | None:
+    """Signs links to the pages, where there are some."""
+    url = settings.installation.public_url
+    if url is None:
+        return None
+    return Signer(url, link_keys([secret.path for secret in settings.tokens.key_files]))
+
+
+def composer_of(given: Mail) -> Composer:
+    """Who writes the messages."""
+    return Composer()
+
+
+def server_of(settings: Settings, given: Mail) -> Server:
+    """The SMTP server, as the settings speak of it."""
+    network = settings.network
+    return Server(
+        host=given.host,
+        port=given.port_in_force,
+        encryption=Encryption(given.tls.value),
+        hello=given.from_address.rpartition("@")[2],
+        user=given.user,
+        password=given.password_file.text if given.password_file else None,
+        proxy=network.proxy if given.use_proxy else None,
+        ca_file=str(network.ca_file) if network.ca_file else None,
+        timeout=given.timeout.total_seconds(),
+    )

@@ -1,0 +1,160 @@
+"""What people are told besides their days, once each."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from reconciler.errors import StateUnreadable
+from reconciler.model import Answer, MailState
+from reconciler.ports import Mail, Notice, NoticeKind
+from reconciler.post.notices import OutboxNotices
+from tests.support.postal import DAY, MINUTE, MONDAY, TUESDAY, Postal
+
+GRACE = timedelta(minutes=31)
+
+
+def with_a_calendar(postal: Postal, *sessions: str, person: str = "ana", role: str = "learner") -> None:
+    """Somebody whose calendar has everything."""
+    postal.begun()
+    postal.newcomer(person, *sessions, role=role)
+    postal.connect(person)
+    postal.calendars()
+    postal.later()
+    postal.news()
+
+
+def delete(postal: Postal, person: str = "ana", session: str | None = None, slot: int | None = None) -> None:
+    """The owner deletes events; the next look misses them."""
+    mailbox = postal.loop.world.providers["memory"].mailboxes[f"subject-{person}"]  # type: ignore[attr-defined]
+    for row in postal.ledger.entries([person])[person]:
+        if session in (None, row.key.session) and slot in (None, row.key.slot):
+            for events in mailbox.calendars.values():
+                events.pop(row.event_id, None)
+    hear(postal)
+
+
+def hear(postal: Postal) -> None:
+    """Everybody is looked at, and what vanished is heard."""
+    for person in ("ana",):
+        postal.ledger.make_due(person, postal.clock())
+    postal.calendars()
+    postal.loop.confirm()
+    postal.mail()
+    postal.clock.now += MINUTE
+    postal.mail()
+
+
+def test_a_deletion_is_told_at_the_beginning_of_its_grace_and_the_seat_given_back_after_it(
+    postal: Postal,
+) -> None:
+    session = postal.lms.add_session(MONDAY)
+    with_a_calendar(postal, session)
+    delete(postal)
+    assert postal.news() == ["ana: deleted"]
+    assert postal.server.taken[-1].facts["session"]["title"] == f"Title of {session}"
+    hear(postal)
+    assert postal.news() == []
+    postal.clock.now += GRACE
+    hear(postal)
+    assert postal.news() == ["ana: given-back"]
+    assert list(postal.lms.statuses("ana", session).values()) == ["cancelled"]
+    hear(postal)
+    assert postal.news() == []
+
+
+def test_a_seat_that_is_kept_before_it_could_be_told_is_not_asked_about(postal: Postal) -> None:
+    session = postal.lms.add_session(MONDAY)
+    with_a_calendar(postal, session)
+    for person in ("ana",):
+        postal.ledger.make_due(person, postal.clock())
+    mailbox = postal.loop.world.providers["memory"].mailboxes["subject-ana"]  # type: ignore[attr-defined]
+    for events in mailbox.calendars.values():
+        events.clear()
+    postal.calendars()
+    postal.loop.confirm()
+    postal.ledger.answer("ana", session, Answer.KEEP, "ana", "test", postal.clock())
+    postal.mail()
+    assert postal.news() == []
+    assert postal.ledger.mail_counts() == {"dropped": 1}
+
+
+def test_an_instructors_event_is_put_back_without_a_word(postal: Postal) -> None:
+    with_a_calendar(postal, postal.lms.add_session(MONDAY), role="instructor")
+    delete(postal)
+    assert postal.news() == []
+
+
+def test_a_learner_whose_seat_may_not_be_cancelled_is_told_whom_to_ask(postal: Postal) -> None:
+    with_a_calendar(postal, postal.lms.add_session(MONDAY, cancellable=0))
+    delete(postal)
+    assert postal.news() == ["ana: put-back"]
+    assert postal.server.taken[-1].facts["why"] == "not-allowed"
+
+
+def test_several_seats_of_one_person_are_one_question(postal: Postal) -> None:
+    sessions = [postal.lms.add_session(MONDAY) for _ in range(3)]
+    with_a_calendar(postal, *sessions)
+    delete(postal)
+    assert postal.news() == ["ana: question"]
+    asked = postal.server.taken[-1].facts["sessions"]
+    assert sorted(one["title"] for one in asked) == sorted(f"Title of {one}" for one in sessions)
+    hear(postal)
+    assert postal.news() == []
+
+
+def test_some_days_of_a_session_are_one_question(postal: Postal) -> None:
+    session = postal.lms.add_session(MONDAY, TUESDAY)
+    with_a_calendar(postal, session)
+    delete(postal, slot=0)
+    postal.clock.now += GRACE
+    hear(postal)
+    assert postal.news() == ["ana: question"]
+
+
+def a_notice(mark: str = "") -> Notice:
+    return Notice(
+        NoticeKind.CONNECTED, "ana", "acme", "", "", mark=mark, vendor="google", address="a@v.example"
+    )
+
+
+def notices(postal: Postal) -> OutboxNotices:
+    return OutboxNotices(postal.ledger, postal.posting, postal.clock)
+
+
+def test_a_change_is_told_once_however_often_it_is_said(postal: Postal) -> None:
+    postal.begun()
+    postal.newcomer("ana")
+    for _ in range(3):
+        notices(postal).tell(a_notice("the same"))
+    notices(postal).tell(a_notice("another"))
+    postal.mail()
+    assert postal.news() == ["ana: connected", "ana: connected"]
+
+
+def test_what_cannot_be_noted_stops_nothing(postal: Postal) -> None:
+    class Gone:
+        def post(self, mail: Mail) -> bool:
+            raise StateUnreadable("the disk is full")
+
+    OutboxNotices(Gone(), postal.posting, postal.clock).tell(a_notice())  # type: ignore[arg-type]
+
+
+def test_nobody_is_told_anything_where_the_owner_wants_no_mails(postal: Postal) -> None:
+    postal.begun()
+    postal.newcomer("ana")
+    postal.switch(email_notifications=False)
+    notices(postal).tell(a_notice())
+    postal.mail()
+    assert postal.news() == []
+    (dropped,) = postal.ledger.mails((MailState.DROPPED,), 10)
+    assert dropped.last_error == "the account's e-mail notifications are off"
+
+
+def test_a_notice_that_comes_too_late_is_dropped(postal: Postal) -> None:
+    postal.begun()
+    postal.newcomer("ana")
+    notices(postal).tell(a_notice())
+    postal.clock.now += 4 * DAY
+    postal.mail()
+    assert postal.news() == []
+    assert postal.ledger.mail_counts() == {"dropped": 1}

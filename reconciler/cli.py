@@ -37,6 +37,7 @@ from reconciler.daemon import Daemon, Tick
 from reconciler.demo.live.running import PORT, play
 from reconciler.demo.story import NARROWEST, PAUSE, WIDTH, tell
 from reconciler.errors import ConfigurationError
+from reconciler.mailroom import mail_problems
 from reconciler.render import as_json, as_markdown, as_text, lines_of
 from reconciler.settings import Settings, load
 from reconciler.status import as_text as status_text
@@ -183,14 +184,15 @@ def explain(config: Path, at: datetime | None, person: str, session: str | None)
 def check_config(config: Path, online: bool) -> None:
     """Check the configuration; with --online also what it points to."""
     settings = load(config)
+    problems = mail_problems(settings, online)
     if online:
         with open_house(settings) as house:
-            problems = [f"lms: {problem}" for problem in house.lms.check()]
+            problems += [f"lms: {problem}" for problem in house.lms.check()]
             if house.loop.confirming is not None:
                 registrar = house.loop.confirming.registrar
                 problems += [f"lms.unregister: {problem}" for problem in registrar.check()]
-        if problems:
-            raise ConfigurationError(problems)
+    if problems:
+        raise ConfigurationError(problems)
     click.echo(f"{config}: all is well.")
 
 

@@ -45,7 +45,8 @@ def _signer(settings: Settings) -> Signer | None:
 
 def composer_of(given: Mail) -> Composer:
     """Who writes the messages."""
-    return Composer()
+    sender = Mailbox(given.from_name, given.from_address)
+    return Composer(sender, reply_to=given.reply_to, own=given.templates, language=given.language)
 
 
 def server_of(settings: Settings, given: Mail) -> Server:
@@ -62,3 +63,14 @@ def server_of(settings: Settings, given: Mail) -> Server:
         ca_file=str(network.ca_file) if network.ca_file else None,
         timeout=given.timeout.total_seconds(),
     )
+
+
+def mail_problems(settings: Settings, online: bool) -> list[str]:
+    """What is wrong with an operator's texts and, ``online``, with the way to the server."""
+    given = settings.mail
+    if given is None:
+        return []
+    found = [f"mail.templates: {problem}" for problem in composer_of(given).check()]
+    if online and (problem := Smtp(server_of(settings, given)).try_out()) is not None:
+        found.append(f"mail.host: {problem}")
+    return found

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CHECKED := reconciler tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-live test lint bench bench-quick config picture lock
+.PHONY: boundaries histories kills lost-replies soak planted reliability help demo demo-live test lint bench bench-quick config picture lock
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
@@ -30,6 +30,27 @@ bench: $(VENV)/installed ## what it costs, measured here: build/bench.json and d
 
 bench-quick: $(VENV)/installed ## a tenth of it
 	@$(BIN)/python -m benchmarks --quick
+
+boundaries: $(VENV)/installed ## something happens at every boundary of every small story; STRIDE=10 for a tenth
+	@$(BIN)/python -m tests.harness boundaries --stride $(or $(STRIDE),1)
+
+histories: $(VENV)/installed ## N random histories (20000), from seed FIRST
+	@$(BIN)/python -m tests.harness histories $(or $(N),20000) --first $(or $(FIRST),0)
+
+kills: $(VENV)/installed ## N real kills of the program (500), from seed FIRST
+	@$(BIN)/python -m tests.harness kills $(or $(N),500) --first $(or $(FIRST),0)
+
+lost-replies: $(VENV)/installed ## N lost replies at each vendor (10000)
+	@$(BIN)/python -m tests.harness lost-replies $(or $(N),10000)
+
+soak: $(VENV)/installed ## N simulated years (4): memory and state file stay as they are
+	@$(BIN)/python -m tests.harness soak $(or $(N),4)
+
+planted: $(VENV)/installed ## every planted bug must be caught; ONLY=word for some
+	@$(BIN)/python -m tests.planted --jobs $(or $(JOBS),2) --only "$(ONLY)"
+
+reliability: $(VENV)/installed ## docs/reliability.md, from what the runs above have left in reports/
+	@$(BIN)/python -m tests.harness.page docs/reliability.md
 
 config: $(VENV)/installed ## config/reconciler.example.yaml and its JSON Schema, from the settings' descriptions
 	@$(BIN)/python -m reconciler.settings.example config

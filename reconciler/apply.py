@@ -181,9 +181,9 @@ class Hand:
             self._save(row, "adopted", cause)
             return
         # Not yet what we write: a crash before the confirmation must leave something to do.
-        row = replace(row, digest=UNWRITTEN, intent="update")
-        if actual.day is not None:  # where it still is, or a refused write would leave it there as past
-            row = replace(row, starts=actual.day.start_instant, ends=actual.day.end_instant)
+        # It is still where it is, too: a refused write must not leave it there as past.
+        at = actual.day or event.day
+        row = replace(row, digest=UNWRITTEN, starts=at.start_instant, ends=at.end_instant, intent="update")
         self._write(row, event, actual, f"adopted, {named(differs)} put right")
 
     def _unmarked(self, event: DesiredEvent, actual: ActualEvent) -> frozenset[Field]:
@@ -361,9 +361,8 @@ class Hand:
 
     def _back_off(self, change: Change, refused: EventRefused) -> None:
         """One event is refused: tried again later and later; the others go on."""
-        key = change.key
-        rows = {row.key: row for row in self.ledger.entries([key.person])[key.person]}
-        if (row := rows.get(key)) is None:
+        rows = {row.key: row for row in self.ledger.entries([change.key.person])[change.key.person]}
+        if (row := rows.get(change.key)) is None:
             return
         attempts = row.attempts + 1
         wait = min(timedelta(minutes=2**attempts), LONGEST_BACK_OFF)

@@ -1,4 +1,5 @@
-"""The long runs: ``python -m tests.harness boundaries | histories | soak``; see the Makefile."""
+"""The long runs: ``python -m tests.harness boundaries | histories | kills | lost-replies | soak``; see the
+Makefile."""
 
 from __future__ import annotations
 
@@ -30,4 +31,27 @@ def histories(count: int, first: int) -> None:
     sys.exit(campaign.histories(count, first).end())
 
 
-main()
+@main.command()
+@click.argument("count", type=int)
+@click.option("--first", default=0, help="The first seed.")
+def kills(count: int, first: int) -> None:
+    """COUNT real kills of the program."""
+    sys.exit(campaign.kills(count, first).end())
+
+
+@main.command("lost-replies")
+@click.argument("count", type=int)
+def lost_replies(count: int) -> None:
+    """COUNT lost replies at each vendor."""
+    sys.exit(campaign.lost_replies(count).end())
+
+
+@main.command()
+@click.argument("years", type=int)
+def soak(years: int) -> None:
+    """So many simulated YEARS."""
+    sys.exit(campaign.years(years).end())
+
+
+if __name__ == "__main__":
+    main()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,12 +22,16 @@ from typing import Any, TypeVar
 from tests.harness.boundaries import How
 from tests.harness.boundary_runs import HOWS, boundaries_of, run
 from tests.harness.histories import LENGTH, Outcome, history, play, shortened
+from tests.harness.kills import kill
+from tests.harness.lost_replies import lose_replies
 from tests.harness.scenarios import ALL
 from tests.harness.site import Templates
+from tests.harness.soak import YEAR, soak
 
 ROOT = Path(__file__).parents[2]
 REPORTS = ROOT / "reports"
 SHOWN = 10
+MOST_GROWTH = 1.05
 Job, Result = TypeVar("Job"), TypeVar("Result")
 
 
@@ -35,7 +41,7 @@ class Report:
 
     name: str
     parameters: dict[str, Any]
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, float] = field(default_factory=dict)
     wrongs: list[str] = field(default_factory=list)
     begun: float = field(default_factory=time.monotonic)
 
@@ -84,8 +90,9 @@ def templates() -> Iterator[Templates]:
 
 
 def at_once(work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
-    """The work on all jobs, by as many processes as there are processors."""
-    with Pool(os.cpu_count(), initializer=quiet) as pool:
+    """The work on all jobs, by as many processes as ``JOBS`` in the environment says, or processors there
+    are."""
+    with Pool(int(os.environ.get("JOBS", "0")) or os.cpu_count(), initializer=quiet) as pool:
         yield from pool.imap_unordered(work, jobs, chunksize=4)
 
 
@@ -150,3 +157,59 @@ def histories(count: int, first: int, length: int = LENGTH) -> Report:
 
 def _play(files: Templates, length: int, seed: int) -> tuple[int, Outcome]:
     return seed, play(files, history(seed, length))
+
+
+# Lost replies, kills, years ---------------------------------------------------------------------------
+
+
+def lost_replies(count: int) -> Report:
+    """So many lost replies at each vendor, at least."""
+    report = Report("lost-replies", {"at each vendor": count})
+    with templates() as files:
+        for vendor in ("google", "microsoft"):
+            lost: Counter[str] = Counter()
+            seed = 0
+            while sum(lost.values()) < count:
+                seeds = range(seed, seed + 8)
+                seed += 8
+                for kinds, wrongs in at_once(partial(lose_replies, files, vendor), seeds):
+                    lost += kinds
+                    report.wrongs += wrongs
+            report.parameters[f"seeds, {vendor}"] = f"0 to {seed - 1}"
+            report.counts |= {f"{vendor}: {kind}": lost[kind] for kind in sorted(lost)}
+    return report
+
+
+def kills(count: int, first: int) -> Report:
+    """So many kills, a dozen in each house; one house after the other, for each has processes of its own."""
+    report, total = Report("kills", {"first seed": first}), Counter[str]()
+    seed = first
+    while total["killed"] < count:
+        with templates() as files:
+            folder = files.state.parent
+            shutil.copy(files.state, folder / "state.db")
+            made = kill(folder, min(12, count - total["killed"]), seed)
+        total += made.counts
+        report.wrongs += [f"seed {seed}: {wrong}" for wrong in made.wrongs]
+        seed += 1
+    report.parameters["last seed"] = seed - 1
+    report.counts = dict(sorted(total.items()))
+    return report
+
+
+def years(count: int) -> Report:
+    """So many simulated years, in one process."""
+    report = Report("soak", {"years": count, "seed": 0})
+    with templates() as files:
+        made = soak(files, count * YEAR)
+    report.wrongs = list(made.wrongs)
+    report.counts = {
+        "days": count * YEAR,
+        "un-registrations": made.unregistered,
+        "state file, last year beside the one before": made.file_ratio,
+        "memory, last year beside the one before": made.memory_ratio,
+    }
+    for what in ("state file", "memory"):
+        if report.counts[f"{what}, last year beside the one before"] > MOST_GROWTH:
+            report.wrongs.append(f"the {what} grows")
+    return report

@@ -8,6 +8,8 @@ its transaction id; what was just made is not found by its marker for a while.
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -34,7 +36,10 @@ STALE = timedelta(minutes=5)
 
 @dataclass
 class Vendor:
-    """A vendor with everybody's mailboxes. ``wrongs`` is what must never happen and did."""
+    """A vendor with everybody's mailboxes. ``wrongs`` is what must never happen and did.
+
+    ``losing``: half of all writes have their effect and no answer; ``lost`` counts those, by what they were.
+    """
 
     name: str
     clock: Clock
@@ -46,6 +51,8 @@ class Vendor:
     wrongs: list[str] = field(default_factory=list)
     calls: int = 0
     wrote: int = 0
+    losing: random.Random | None = None
+    lost: Counter[str] = field(default_factory=Counter)
 
     def open(self, connection: Connection) -> VendorCalendar:
         return VendorCalendar(self, self.mailboxes[connection.subject])
@@ -230,7 +237,9 @@ class VendorCalendar:
         result = self._vendor.boundaries.cross(
             f"{self._vendor.name} {operation}", effect, lambda: VendorUnavailable("no answer")
         )
-        if writes and Trouble.REPLIES_LOST in troubles:
+        losing = self._vendor.losing
+        if writes and (Trouble.REPLIES_LOST in troubles or (losing and losing.random() < 0.5)):
+            self._vendor.lost[operation] += 1
             raise VendorUnavailable("the answer was lost")
         return result
 

@@ -180,8 +180,7 @@ class Hand:
         if not differs:
             self._save(row, "adopted", cause)
             return
-        # Not yet what we write: a crash before the confirmation must leave something to do.
-        # It is still where it is, too: a refused write must not leave it there as past.
+        # Not yet what we write, nor where: a crash, or a refusal, must leave something to do.
         at = actual.day or event.day
         row = replace(row, digest=UNWRITTEN, starts=at.start_instant, ends=at.end_instant, intent="update")
         self._write(row, event, actual, f"adopted, {named(differs)} put right")

@@ -19,9 +19,11 @@ from tests.support.microsoft_bed import MicrosoftBed, a_microsoft
 
 
 class Bed(ABC):
-    """One person's calendars at one vendor. ``heeds_etags``: a write under an old etag is refused."""
+    """One person's calendars at one vendor. ``heeds_etags``: a write under an old etag is refused.
+    ``sees_everything``: a search can say that an event is nowhere."""
 
     heeds_etags = True
+    sees_everything = True
     keeps_notes = True
     spare_note = "Ask Sam for the key"
 
@@ -164,6 +166,7 @@ class CalDavHere(Bed):
 
     def __init__(self, bed: CalDavBed) -> None:
         self.bed = bed
+        self.sees_everything = bed.manners.filters
 
     @property
     def calendar(self) -> Calendar:

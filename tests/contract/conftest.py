@@ -8,7 +8,8 @@ import pytest
 
 from tests.contract.beds import MICROSOFT, Bed, CalDavHere, google, memory, microsoft
 from tests.support.caldav_bed import CalDavBed, a_caldav
-from tests.support.caldav_servers import ALWAYS, IN_CI, CalDavServer, missing, started
+from tests.support.caldav_servers import CalDavServer
+from tests.support.caldav_started import ALWAYS, IN_CI, missing, started
 
 SERVERS = (*ALWAYS, *IN_CI)
 VENDORS = ("memory", "google", *MICROSOFT, *SERVERS)

@@ -62,7 +62,7 @@ def test_what_is_created_is_listed_got_and_found_and_is_ours(bed: Bed) -> None:
     assert differences(draft.content, draft.day, event) == frozenset()
     assert bed.calendar.get(made.event_id, bed.calendar_id) == event
     found = bed.calendar.find(draft.marker.token)
-    assert (found.events, found.everywhere) == ((event,), True)
+    assert (found.events, found.everywhere) == ((event,), bed.sees_everything)
 
 
 def test_a_listing_shows_the_same_until_something_changes(bed: Bed) -> None:
@@ -226,7 +226,7 @@ def test_what_its_owner_deleted_is_gone_from_every_view(bed: Bed) -> None:
     assert not is_there(bed, a_draft_of())
     assert bed.calendar.get(event.event_id, bed.calendar_id) is None
     found = bed.calendar.find(a_draft_of().marker.token)
-    assert (found.events, found.everywhere) == ((), True)
+    assert (found.events, found.everywhere) == ((), bed.sees_everything)
 
 
 def test_what_its_owner_moved_to_another_calendar_is_found_and_can_be_kept_right_there(bed: Bed) -> None:

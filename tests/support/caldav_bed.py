@@ -123,7 +123,7 @@ class CalDavBed:
         """An event as it lies there."""
         answer = self.server.ask("GET", self.path(event_id))
         assert answer.status_code == 200, answer.status_code
-        return answer.content.decode()
+        return re.sub(r"\r?\n[ \t]", "", answer.content.decode())
 
     def put(self, path: str, text: str) -> None:
         """Another program writes, whatever is there."""
@@ -132,7 +132,7 @@ class CalDavBed:
 
     def edit(self, event_id: str, pattern: str, new: str) -> None:
         """Its owner changes something."""
-        text = re.sub(r"\r?\n[ \t]", "", self.text(event_id))
+        text = self.text(event_id)
         changed = re.sub(pattern, new, text, count=1, flags=re.MULTILINE)
         assert changed != text
         self.put(self.path(event_id), changed)
@@ -157,7 +157,7 @@ class CalDavBed:
             self.others.append(self.server.new_calendar())
         text = self.text(event_id)
         self.remove(event_id)
-        self.put(f"{self.others[0]}moved.ics", text)
+        self.put(f"{self.others[0]}{event_id}.ics", text)
         return self.others[0]
 
     def rename(self, event_id: str, name: str) -> None:

@@ -13,8 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -48,7 +48,7 @@ class CalDavServer:
             '<C:mkcalendar xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><set><prop>'
             "<displayname>Work</displayname></prop></set></C:mkcalendar>"
         )
-        answer = self.ask("MKCALENDAR", path, body)
+        answer = self.ask("MKCALENDAR", path, body, Content_Type="application/xml; charset=utf-8")
         assert answer.status_code == 201, (self.name, answer.status_code, answer.text)
         return path
 
@@ -85,8 +85,14 @@ def free_port() -> int:
 def running(command: list[str], folder: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """A process, told to end at the end."""
     with (folder / "log").open("ab") as log:
+        # In a group of its own: Apache, told to end, ends the whole group.
         process = subprocess.Popen(
-            command, cwd=folder, stdout=log, stderr=log, env={**os.environ, **environment}
+            command,
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, **environment},
+            start_new_session=True,
         )
         try:
             yield process
@@ -149,37 +155,3 @@ def xandikos() -> Iterator[CalDavServer]:
             server.processes.append(process)
             answers(server, "/", folder)
             yield server
-
-
-ALWAYS = {"radicale": radicale, "xandikos": xandikos}
-IN_CI: dict[str, Callable[[], AbstractContextManager[CalDavServer]]] = {}
-PROGRAMS: dict[str, str] = {}
-"""What must be installed for each of the latter."""
-
-
-def missing(name: str) -> str | None:
-    """Why a server cannot run here; ``None`` where it can, or must."""
-    program = PROGRAMS.get(name)
-    if program is None or os.environ.get("CI") == "true" or Path(program).exists():
-        return None
-    return f"{name} is not installed here ({program}); .ci/run says how"
-
-
-class Started(dict[str, CalDavServer]):
-    """Servers by name, each started when it is first asked for."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        super().__init__()
-        self._stack = stack
-
-    def __missing__(self, name: str) -> CalDavServer:
-        start = ALWAYS.get(name) or IN_CI[name]
-        server = self[name] = self._stack.enter_context(start())
-        return server
-
-
-@contextmanager
-def started() -> Iterator[Started]:
-    """Servers, until the end."""
-    with ExitStack() as stack:
-        yield Started(stack)

@@ -21,7 +21,7 @@ from reconciler.errors import (
     ReconcilerError,
     VendorNonsense,
 )
-from reconciler.providers.caldav import dav
+from reconciler.providers.caldav import dav, mapping
 from reconciler.providers.caldav.client import Login, NotTaken, Server, TokenRefused, Wire
 from reconciler.providers.caldav.guard import Refused, origin_of
 from reconciler.providers.caldav.manners import Manners
@@ -160,6 +160,7 @@ def manners_of(server: Server, calendar: str) -> Manners:
             syncs=_refuses_tokens(server, calendar),
             conditional=_refuses_second(server, path, uid) and _heeds_etags(server, path),
             unique_uids=_refuses_uid(server, other, uid),
+            filters=_filters(server, calendar),
             schedules=schedules,
         )
     finally:
@@ -196,6 +197,14 @@ def _heeds_etags(server: Server, path: str) -> bool:
     except ReconcilerError:
         return False
     return False
+
+
+def _filters(server: Server, calendar: str) -> bool:
+    """Whether a search for a marker that nobody bears finds nothing, beside the event of the trial."""
+    try:
+        return not server.report(calendar, dav.query({mapping.TOKEN: secrets.token_hex(20)})).entries
+    except VendorNonsense:
+        return False
 
 
 def _refuses_uid(server: Server, path: str, uid: str) -> bool:

@@ -11,6 +11,7 @@ Sources: RFC 6578; RFC 4791 sections 7.8 and 7.9.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +26,7 @@ from reconciler.providers.caldav.mapping import Raw
 from reconciler.providers.caldav.memory import Known, Memory
 
 WHOLE_EVERY = timedelta(days=1)
+_OUR_NAME = re.compile(r"/[0-9a-v]{32}\.ics$")
 BATCH = 50
 """Events read at a time: some 5 kB each, so an answer stays far below the limit for a body."""
 
@@ -90,29 +92,36 @@ class Looking:
         self, known: Mapping[str, Known], since: datetime, read: dict[str, Raw]
     ) -> dict[str, Known]:
         """By the etags of all events that bear our marker."""
-        found = self.server.report(
-            self.calendar, dav.query({mapping.INSTALLATION: self.installation}, since=since)
-        )
-        etags = {entry.path: entry.text(dav.ETAG) for entry in found.entries if _is_event(entry)}
+        request = dav.query({mapping.INSTALLATION: self.installation}, since=since)
+        etags = self.etags(self.calendar, request, "list")
         same = {path: known[path] for path, etag in _common(etags, known) if known[path].event.etag == etag}
         return same | self._read(etags.keys() - same.keys(), read)
+
+    def etags(self, calendar: str, request: bytes, operation: str) -> dict[str, str]:
+        """The etags of what a search by our marker finds. A server that does not heed the filter answers with
+        everybody's: of those only the ones under names of our making may be read."""
+        found = self.server.report(calendar, request, operation)
+        etags = {entry.path: entry.text(dav.ETAG) for entry in found.entries if _is_event(entry)}
+        if self.manners.filters:
+            return etags
+        return {path: etag for path, etag in etags.items() if _OUR_NAME.search(path)}
 
     def _read(self, paths: Collection[str], read: dict[str, Raw]) -> dict[str, Known]:
         """These events, those left out that are not ours (any more)."""
         found: dict[str, Known] = {}
-        for raw in self.raws(paths):
+        for raw in self.raws(self.calendar, paths):
             if mapping.installation_of(raw) == self.installation:
                 read[raw.path] = raw
                 found[raw.path] = known_of(raw, self.calendar)
         return found
 
-    def raws(self, paths: Collection[str]) -> Iterable[Raw]:
+    def raws(self, calendar: str, paths: Collection[str]) -> Iterable[Raw]:
         """These events as they lie there. What an answer leaves out is asked for by itself: that alone says
         that it is gone."""
         ordered = sorted(paths)
         for start in range(0, len(ordered), BATCH):
             some = ordered[start : start + BATCH]
-            got = {raw.path: raw for raw in self.server.multiget(self.calendar, some)}
+            got = {raw.path: raw for raw in self.server.multiget(calendar, some)}
             for path in some:
                 raw = got.get(path) or self.server.get(path)
                 if raw is not None:

@@ -9,12 +9,13 @@ from dataclasses import dataclass, fields
 class Manners:
     """``syncs``: its sync-collection can be trusted, that is, it refuses a token that it never gave.
     ``conditional``: it heeds If-Match and If-None-Match, so its etags can be trusted. ``unique_uids``: it
-    refuses a second event of the same UID in a calendar. ``schedules``: it writes to the guests of events by
-    itself (RFC 6638)."""
+    refuses a second event of the same UID in a calendar. ``filters``: asked for events with a property of
+    ours, it answers no others. ``schedules``: it writes to the guests of events by itself (RFC 6638)."""
 
     syncs: bool = False
     conditional: bool = False
     unique_uids: bool = False
+    filters: bool = False
     schedules: bool = True
 
     def __str__(self) -> str:

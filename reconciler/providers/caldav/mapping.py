@@ -34,6 +34,10 @@ _MOMENT: Any = vDDDTypes
 PRODUCT = "-//ILT calendar reconciler//EN"
 _MARKER = (INSTALLATION, TOKEN, _KEY, _GENERATION, _DIGEST)
 _TIMES = ("DTSTART", "DTEND", "DURATION")
+_INSTANT = "X-ILT-INSTANT"
+_SHORTEST = timedelta(minutes=1)
+"""How an event that begins and ends at once is written, beside that property: one server refuses an event
+without length, another makes it an hour long."""
 _STAMPS = ("DTSTAMP", "LAST-MODIFIED", "SEQUENCE")
 _ALTERNATIVE = "X-ALT-DESC"
 """The description once more, as HTML: out of date when the description is written anew."""
@@ -73,7 +77,7 @@ def object_of(draft: Draft, now: datetime) -> str:
 def laid_over(draft: Draft, raw: Raw, now: datetime) -> str:
     """The whole object with our managed fields laid over it; every other line stays as it stands."""
     there = parse(raw.text)
-    replaced = {*_TIMES, *_STAMPS, *_MARKER, "SUMMARY", "LOCATION"}
+    replaced = {*_TIMES, _INSTANT, *_STAMPS, *_MARKER, "SUMMARY", "LOCATION"}
     described = _described(draft, there)
     if described:
         replaced |= {"DESCRIPTION", _ALTERNATIVE}
@@ -131,14 +135,17 @@ def _times(day: Day) -> list[Line]:
             made(name, f"{wall:%Y%m%d}", {"VALUE": "DATE"})
             for name, wall in (("DTSTART", day.start_wall), ("DTEND", day.end_wall))
         ]
-    instants = {"DTSTART": day.start_instant, "DTEND": day.end_instant}
+    instants, length = {"DTSTART": day.start_instant, "DTEND": day.end_instant}, list[Line]()
+    if day.starts == day.ends:
+        instants["DTEND"] += _SHORTEST
+        length = [made(_INSTANT, "1")]
     if not _in_zone(day):
-        return [made(name, f"{instant:%Y%m%dT%H%M%SZ}") for name, instant in instants.items()]
+        return [made(name, f"{instant:%Y%m%dT%H%M%SZ}") for name, instant in instants.items()] + length
     there = zone(day.zone)
     return [
         made(name, f"{instant.astimezone(there):%Y%m%dT%H%M%S}", {"TZID": day.zone})
         for name, instant in instants.items()
-    ]
+    ] + length
 
 
 def _in_zone(day: Day) -> bool:
@@ -222,7 +229,10 @@ def _day_of(there: Parsed) -> Day | None:
             return Day(_midnight(start), _midnight(end), "UTC", all_day=True)
         if not isinstance(end, datetime):
             return None
-        return Day(start.astimezone(UTC), end.astimezone(UTC), _zone_of(there))
+        begins, ends = start.astimezone(UTC), end.astimezone(UTC)
+        if _INSTANT in there.own and ends - begins == _SHORTEST:
+            ends = begins
+        return Day(begins, ends, _zone_of(there))
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
 

@@ -105,8 +105,10 @@ class CalDavCalendar:
         return mapping.event_of(raw, calendar_id) if raw else None
 
     def find(self, token: str) -> Found:
-        """The events of one key in every calendar of the account that may hold events."""
+        """The events of one key in every calendar of the account that may hold events. Where the server
+        cannot search by our marker, one that another program has given a name of its own stays unseen."""
         calendars, everywhere = self._calendars()
+        everywhere = everywhere and self._manners.filters
         found: list[ActualEvent] = []
         for calendar_id in calendars:
             try:
@@ -125,8 +127,12 @@ class CalDavCalendar:
         return list(dict.fromkeys([self._default, *others])), bool(others)
 
     def _with_token(self, calendar_id: str, token: str) -> list[ActualEvent]:
-        request = dav.query({mapping.TOKEN: token}, whole=True)
-        raws = raws_of(self._server.report(calendar_id, request, "find"))
+        if self._manners.filters:
+            request = dav.query({mapping.TOKEN: token}, whole=True)
+            raws = raws_of(self._server.report(calendar_id, request, "find"))
+        else:
+            paths = self._looking.etags(calendar_id, dav.query({mapping.TOKEN: token}), "find")
+            raws = list(self._looking.raws(calendar_id, paths.keys()))
         events = [(raw, mapping.event_of(raw, calendar_id)) for raw in raws]
         ours = [(raw, event) for raw, event in events if event.marker and event.marker.token == token]
         self._raws |= {raw.path: raw for raw, _ in ours}
@@ -136,10 +142,11 @@ class CalDavCalendar:
         """Read together what is about to be written: an update needs the whole of each event."""
         if not self._manners.conditional:
             return  # each is read right before it is written
-        paths = {self._path_of(one.event_id, one.calendar_id) for one in known if not one.raw}
+        here = [one for one in known if not one.raw and one.calendar_id == self._default]
+        paths = {self._path_of(one.event_id, self._default) for one in here}
         unread = paths - self._raws.keys()
         if len(unread) > 1:
-            self._raws |= {raw.path: raw for raw in self._looking.raws(unread)}
+            self._raws |= {raw.path: raw for raw in self._looking.raws(self._default, unread)}
 
     # Writing --------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from reconciler.model import (
     Account,
@@ -87,6 +87,14 @@ class LmsSource(Protocol):
 
     def check(self) -> list[str]:
         """What is wrong with tables, columns or rights: one sentence each; empty when all is well."""
+
+
+@runtime_checkable
+class MailsItself(Protocol):
+    """An LMS that mails invitations of its own, which ours would stand beside."""
+
+    def own_mails(self) -> Mapping[str, str]:
+        """By activity, as people of the LMS call it: which of its own mails are on; empty for none."""
 
 
 class RegistrarOutcome(StrEnum):

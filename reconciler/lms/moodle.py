@@ -23,7 +23,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from reconciler.lms.days import Refused, in_order, instant_day, known_zone
-from reconciler.lms.engine import address_of
+from reconciler.lms.engine import address_of, snapshot
+from reconciler.lms.moodle_mails import mails_on
 from reconciler.lms.moodle_queries import NEEDED, MoodleQueries
 from reconciler.lms.reading import (
     Incomplete,
@@ -110,6 +111,11 @@ class MoodleLms(SqlLms):
 
     def _forget(self) -> None:
         self._queries = None
+
+    def own_mails(self) -> Mapping[str, str]:
+        """See :class:`~reconciler.ports.MailsItself`."""
+        with self._reading(), snapshot(self._engine) as connection:
+            return mails_on(connection, self._prefix)
 
     def _site(self, connection: Connection, queries: MoodleQueries) -> _Site:
         config: dict[str, str] = {

@@ -416,3 +416,21 @@ def test_the_same_oddities_on_mariadb(moodle_on_mariadb: WritableMoodle) -> None
     for person in (LEARNER, "37", "40", "1", "2"):
         desired(moodle, person)
     assert isinstance(session_of(moodle, "9").days[0].starts, datetime)
+
+
+# Its own mails ------------------------------------------------------------------------------------
+
+
+def test_the_activities_whose_own_mails_are_on_are_named(moodle: WritableMoodle) -> None:
+    moodle.change(
+        "UPDATE mdl_facetoface SET confirmationsubject = 'Booked', confirmationmessage = 'See you',"
+        " cancellationsubject = 'Cancelled', cancellationmessage = 'A pity', name = '<b>Safety</b>'"
+        " WHERE id = 1",
+        "UPDATE mdl_facetoface SET confirmationsubject = '', cancellationmessage = ' ' WHERE id = 2",
+        "UPDATE mdl_facetoface SET confirmationsubject = NULL WHERE id = 3",
+    )
+    found = {name.partition(" ")[0]: (name, kinds) for name, kinds in moodle.lms.own_mails().items()}
+    assert len(found) == 6
+    assert found["1"] == ("1 (Safety)", "confirmation, cancellation")
+    assert found["2"][1] == ""
+    assert "confirmation" not in found["3"][1]

@@ -213,7 +213,7 @@ _SAFE_TAGS = {"html", "head", "meta", "title", "body", "table", "tr", "td", "p",
 _SAFE_TAGS |= {"strong", "div"}
 UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 HEADERS = ["From", "To", "Subject", "Date", "Message-ID", "Reply-To", "Auto-Submitted"]
-HEADERS += ["X-Auto-Response-Suppress", "MIME-Version", "Content-Type", "Content-Language"]
+HEADERS += ["X-Auto-Response-Suppress", "Content-Language", "Content-Type", "MIME-Version"]
 
 
 def poisoned(letter: Letter, text: str) -> Letter:

@@ -37,7 +37,7 @@ from reconciler.daemon import Daemon, Tick
 from reconciler.demo.live.running import PORT, play
 from reconciler.demo.story import NARROWEST, PAUSE, WIDTH, tell
 from reconciler.errors import ConfigurationError
-from reconciler.mailroom import mail_problems
+from reconciler.mailroom import doubled, mail_problems
 from reconciler.render import as_json, as_markdown, as_text, lines_of
 from reconciler.settings import Settings, load
 from reconciler.status import as_text as status_text
@@ -191,6 +191,8 @@ def check_config(config: Path, online: bool) -> None:
             if house.loop.confirming is not None:
                 registrar = house.loop.confirming.registrar
                 problems += [f"lms.unregister: {problem}" for problem in registrar.check()]
+            for note in () if problems else doubled(settings, house.lms):
+                click.echo(note)
     if problems:
         raise ConfigurationError(problems)
     click.echo(f"{config}: all is well.")

@@ -16,8 +16,8 @@ RUNS = {
     "boundaries": (
         "Something at every boundary",
         "Small stories, each with a crash before or after the effect, an error, or a lost reply at one of "
-        "its vendor calls, commits, LMS reads and writes, and a second crash in the recovery. A stride of 1 is "
-        "every boundary, of 25 each twenty-fifth.",
+        "its vendor calls, commits, LMS reads and writes, and a second crash in the recovery. A stride of 1 "
+        "is every boundary, of 25 each twenty-fifth.",
     ),
     "histories": (
         "Random histories",

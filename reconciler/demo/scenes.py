@@ -17,6 +17,7 @@ from reconciler.demo.cast import (
     when,
 )
 from reconciler.demo.play import NAMES, Play, Scene, connected
+from reconciler.demo.post import by_mail
 from reconciler.demo.seats import deleting_does_not_give_back, deleting_gives_back, the_outage
 from reconciler.demo.stage import Stage
 from reconciler.model import State
@@ -231,5 +232,6 @@ SCENES = (
     Scene("Deleting the event gives the seat back, after a time of grace", deleting_gives_back),
     Scene("Deletions that give no seat back", deleting_does_not_give_back),
     Scene("An outage looks as if everybody had deleted everything", the_outage),
+    Scene("Who has no calendar is told by mail", by_mail),
     Scene("Nothing to do costs nothing", nothing_to_do),
 )

@@ -32,6 +32,7 @@ from reconciler.settings import load
 from reconciler.simulators.certificates import make_certificates
 from reconciler.simulators.google import CLIENT
 from reconciler.simulators.lms import SmallLms
+from reconciler.simulators.mail import MailServer
 from reconciler.simulators.microsoft_directory import DEFAULT_CLIENT_ID, DEFAULT_SECRET
 from reconciler.simulators.wire import Fault
 from reconciler.status import as_text as status_text
@@ -112,6 +113,25 @@ class Stage:
     def config(self) -> Path:
         """The settings' file."""
         return self.folder / "reconciler.yaml"
+
+    @contextmanager
+    def mailing(self) -> Iterator[MailServer]:
+        """From now on mails go out, to a server on this machine."""
+        settings = yaml.safe_load(self.config.read_text("utf-8"))
+        with MailServer().serve() as server:
+            settings["mail"] = {
+                "host": "127.0.0.1",
+                "port": server.port,
+                "tls": "none",
+                "from_address": "training@acme.example",
+                "from_name": "Acme Training",
+            }
+            before = self.config.read_text("utf-8")
+            self.config.write_text(yaml.safe_dump(settings), "utf-8")
+            try:
+                yield server
+            finally:
+                self.config.write_text(before, "utf-8")
 
     # The program ----------------------------------------------------------------------------------
 

@@ -172,6 +172,8 @@ class Metrics:
             _PROPAGATION_BUCKETS,
             provider=Provider,
         )
+        for provider in self._providers:
+            self._propagation(provider)  # from 0 on, or a rate would miss the first
         self._oldest = self._gauge(
             "oldest_pending_seconds", "Age of the oldest change not in place yet.", provider=Provider
         )

@@ -13,7 +13,7 @@ import pytest
 from reconciler.cli import main
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TEXTS = {str(page.relative_to(ROOT)): page.read_text("utf-8") for page in PAGES}
 SCHEMA: dict[str, Any] = json.loads((ROOT / "config/reconciler.schema.json").read_text("utf-8"))
 every_page = pytest.mark.parametrize("page", TEXTS)

@@ -33,6 +33,11 @@ def verify_provider(config: Path, person: str) -> None:
         connection = next(iter(house.ledger.connections([person])), None)
         if connection is None or connection.state is not ConnectionState.CONNECTED:
             raise ReconcilerError("their calendar is not connected and well", whose=f"person {person}")
+        if connection.provider not in house.trials:
+            raise ReconcilerError(
+                f"nothing is assumed of {connection.provider} that is not tried out when somebody connects",
+                whose=f"person {person}",
+            )
         installation = f"{house.settings.installation.id[:_LONGEST_NAME]}-trial"
         trial = house.trials[connection.provider](connection, installation, house.world.clock())
         findings = _tried(trial)

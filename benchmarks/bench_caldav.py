@@ -1,0 +1,235 @@
+"""## CalDAV, beside vdirsyncer
+
+What it costs to keep a calendar on a real server: the adapter beside vdirsyncer 0.21 (installed into an
+environment of its own under `build/`), on the same Radicale and the same Xandikos, their data in memory. The
+same steps: every event new, nothing to do (the second time), ten changes (five updates, three new, two
+deleted), and nothing to do in 100 calendars of ten. Each step is a process of its own, as vdirsyncer's are,
+and its CPU is that of the whole process, imports included; requests are counted by the adapter's transport.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from benchmarks.figures import Figure, Scale
+from benchmarks.home import folder_of_its_own
+from reconciler.diff.fields import made_as, token_of
+from reconciler.model import Connection, ConnectionState, Content, Day, Draft, EventKey, Marker
+from reconciler.ports import SignIn
+from reconciler.providers.caldav.connect import CalDavSignIn
+from reconciler.providers.caldav.mapping import object_of
+from reconciler.providers.caldav.provider import CalDavProvider
+from tests.support.caldav_bed import OneLogin, a_wire
+from tests.support.caldav_servers import PASSWORD, USER, CalDavServer, radicale, xandikos
+
+_PEER = Path("build/vdirsyncer")
+_SINCE = datetime(2026, 11, 30, tzinfo=UTC)
+_TEXT = "Bring what you need to write, and the shoes that the workshop asks for. " * 4
+
+
+def main(scale: Scale) -> list[Figure]:
+    """The figures of both servers."""
+    events = 1_000 if scale.name == "full" else 100
+    calendars = 100 if scale.name == "full" else 10
+    _install_peer()
+    found: list[Figure] = []
+    for name, start in (("radicale", radicale), ("xandikos", xandikos)):
+        with start() as server, folder_of_its_own() as folder:
+            found += _of_one(name, server, folder, events, calendars)
+    return found
+
+
+def _of_one(name: str, server: CalDavServer, folder: Path, events: int, calendars: int) -> list[Figure]:
+    ours = _ours(server, folder, events)
+    peer = _peer(server, folder, events)
+    many = _ours_many(server, folder, calendars)
+    peer_many = _peer_many(server, folder, calendars)
+    key = f"caldav_{name}"
+    return [
+        Figure(f"{key}_requests_first", ours["first"]["requests"], f"requests for {events} new events",
+               f"at most {events + 2}"),
+        Figure(f"{key}_requests_idle", ours["idle"]["requests"], "requests when there is nothing to do", "1"),
+        Figure(f"{key}_requests_ten", ours["ten"]["requests"], "requests for ten changes", "at most 12"),
+        Figure(f"{key}_idle_bytes", ours["idle"]["bytes"], "bytes of the answer then", "below 1,000"),
+        Figure(f"{key}_cpu_per_event", ours["first"]["cpu"] / peer["first"],
+               "our CPU for a new event to vdirsyncer's", "at most 0.5"),
+        Figure(f"{key}_cpu_idle_many", many / peer_many,
+               f"our CPU to find nothing to do in {calendars} calendars to vdirsyncer's", "at most 0.33"),
+    ]  # fmt: skip
+
+
+# Ours ---------------------------------------------------------------------------------------------
+
+
+class _Kept:
+    """A ledger's memory of calendars, in a file."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def recall(self, connection: Connection) -> str | None:
+        """What was remembered of one calendar."""
+        file = self._file.with_suffix(f".{connection.id}")
+        return file.read_text() if file.exists() else None
+
+    def remember(self, connection: Connection, text: str) -> None:
+        """Remember this instead."""
+        self._file.with_suffix(f".{connection.id}").write_text(text)
+
+
+def _ours(server: CalDavServer, folder: Path, events: int) -> dict[str, dict[str, float]]:
+    given = _connected(server, folder, [server.new_calendar()])
+    steps = {"first": events, "settle": 0, "idle": 0, "ten": events}
+    return {step: _step(step, given, number) for step, number in steps.items()}
+
+
+def _ours_many(server: CalDavServer, folder: Path, calendars: int) -> float:
+    given = _connected(server, folder, [server.new_calendar() for _ in range(calendars)])
+    for step, number in (("first", 10), ("settle", 0)):
+        _step(step, given, number)
+    return _step("idle", given, 0)["cpu"]
+
+
+def _connected(server: CalDavServer, folder: Path, paths: list[str]) -> dict[str, Any]:
+    """What a step is given: the server, and each calendar as it was connected."""
+    _, wire = a_wire(server)
+    granted = CalDavSignIn(wire).finish(SignIn(server.address, USER, PASSWORD), paths[0])
+    described = {name: getattr(server, name) for name in ("name", "origin", "home")}
+    kept = str(folder / f"memory-{len(paths)}")
+    return {"server": described, "paths": paths, "credentials": dict(granted.credentials), "kept": kept}
+
+
+def _step(step: str, given: Mapping[str, Any], number: int) -> dict[str, float]:
+    """One step in a process of its own: requests, bytes of all answers, and the CPU of the whole process."""
+    arguments = json.dumps({**given, "step": step, "number": number})
+    command = [sys.executable, "-m", "benchmarks.bench_caldav", arguments]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, float] = json.loads(ended.stdout)
+    return found
+
+
+def _in_process(given: Mapping[str, Any]) -> None:
+    transport, wire = a_wire(CalDavServer(**given["server"]))
+    provider = CalDavProvider(wire, OneLogin(given["credentials"]), _Kept(Path(given["kept"])), "bench")
+    for number, path in enumerate(given["paths"], 1):
+        connection = Connection(
+            number, "ana", "acme", "caldav", "subject", "address", path, "ana", ConnectionState.CONNECTED
+        )
+        _work(provider, connection, given["step"], given["number"])
+    spent = resource.getrusage(resource.RUSAGE_SELF)
+    answers = [answer for _, _, answer in transport.seen]
+    found = {"requests": len(answers), "bytes": sum(len(answer.body) for answer in answers)}
+    print(json.dumps({**found, "cpu": spent.ru_utime + spent.ru_stime}))
+
+
+def _work(provider: CalDavProvider, connection: Connection, step: str, number: int) -> None:
+    calendar = provider.open(connection)
+    events = {event.event_id: event for event in calendar.listing(_SINCE).events}
+    if step == "first":
+        for one in range(number):
+            calendar.create(_draft(one))
+    if step == "ten":
+        known = [events[_draft(one).made_as] for one in range(7)]
+        calendar.foresee(known[:5])
+        for one, event in enumerate(known[:5]):
+            calendar.update(_draft(one, "Another title"), event)
+        for one in range(number, number + 3):
+            calendar.create(_draft(one))
+        for event in known[5:]:
+            calendar.delete(event.event_id, event.calendar_id, event.etag)
+
+
+def _draft(number: int, title: str = "Negotiation") -> Draft:
+    key = EventKey("ana", f"session-{number}", 0)
+    begins = datetime(2026, 12, 1, 9) + timedelta(days=number % 300)
+    day = Day(begins, begins + timedelta(hours=8), "Europe/Vienna")
+    marker = Marker("bench", key, token_of("bench", key), 0, "a.b.c")
+    return Draft(Content(title, "Room 1", _TEXT), day, marker, made_as("bench", key, 0))
+
+
+# The peer -----------------------------------------------------------------------------------------
+
+
+def _install_peer() -> None:
+    if (_PEER / "bin/vdirsyncer").exists():
+        return
+    uv = str(Path(sys.executable).with_name("uv"))
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(_PEER)], check=True)
+    python = str(_PEER / "bin/python")
+    subprocess.run([uv, "pip", "install", "--quiet", "--python", python, "vdirsyncer==0.21.0"], check=True)
+
+
+_CONFIG = """
+[general]
+status_path = "{folder}/status/"
+[pair mine]
+a = "here"
+b = "there"
+collections = {collections}
+[storage here]
+type = "filesystem"
+path = "{folder}/here/"
+fileext = ".ics"
+[storage there]
+type = "caldav"
+url = "{url}"
+username = "{user}"
+password = "{password}"
+"""
+
+
+def _peer(server: CalDavServer, folder: Path, events: int) -> dict[str, float]:
+    """The CPU of its first push, the interpreter's start included as in ours."""
+    home = folder / "peer"
+    _fill(home, [server.new_calendar()], events)
+    _configure(server, home)
+    return {"first": _sync(home)}
+
+
+def _peer_many(server: CalDavServer, folder: Path, calendars: int) -> float:
+    home = folder / "peer-many"
+    _fill(home, [server.new_calendar() for _ in range(calendars)], 10)
+    _configure(server, home)
+    _sync(home)
+    return _sync(home)
+
+
+def _fill(home: Path, paths: list[str], events: int) -> None:
+    for path in paths:
+        collection = home / "here" / path.rstrip("/").rpartition("/")[2]
+        collection.mkdir(parents=True)
+        for number in range(events):
+            draft = _draft(number)
+            text = object_of(draft, datetime(2026, 12, 1, tzinfo=UTC))
+            (collection / f"{draft.made_as}.ics").write_bytes(text.encode())
+
+
+def _configure(server: CalDavServer, home: Path) -> None:
+    names = sorted(one.name for one in (home / "here").iterdir())
+    values = {"folder": home, "url": f"{server.origin}{server.home}", "user": USER, "password": PASSWORD}
+    (home / "config").write_text(_CONFIG.format(collections=json.dumps(names), **values))
+    _peers(home, "discover", "--no-list")
+
+
+def _sync(home: Path) -> float:
+    return _peers(home, "sync")
+
+
+def _peers(home: Path, *arguments: str) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [str(_PEER / "bin/vdirsyncer"), "-c", str(home / "config"), *arguments]
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "NO_PROXY": "*"})
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+if __name__ == "__main__":
+    _in_process(json.loads(sys.argv[1]))

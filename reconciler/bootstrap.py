@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Engine
 
+from reconciler.budget import Budget
 from reconciler.diff.confirm import ConfirmPolicy
 from reconciler.diff.guards import DeleteGuard
 from reconciler.diff.plan import Policy
@@ -29,6 +30,7 @@ from reconciler.mailroom import posting_of
 from reconciler.metrics import Metrics
 from reconciler.model import Connection, Mode, Person
 from reconciler.owner import is_dead, this_process
+from reconciler.pace import AuditIntervals
 from reconciler.ports import (
     CalendarProvider,
     Clock,
@@ -49,8 +51,8 @@ from reconciler.tokens.cipher import read_keys
 from reconciler.tokens.fingerprint import Fingerprints
 from reconciler.tokens.store import SqlTokens
 from reconciler.upkeep import Upkeep
-from reconciler.vendors import TrialOf, open_vendors
-from reconciler.world import AuditIntervals, World
+from reconciler.vendors import TrialOf, allowances, open_vendors
+from reconciler.world import World
 
 log = logging.getLogger(__name__)
 
@@ -202,6 +204,7 @@ def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House
             mode=settings.mode,
             unregister=settings.unregister.mode,
             audits=_audits(settings),
+            budget=Budget(allowances(settings), metrics.quotas),
             private=settings.visibility is Visibility.PRIVATE,
             metrics=metrics,
             farewell=farewell,

@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import islice
-from typing import TypeVar
+from enum import StrEnum
+from typing import NamedTuple, TypeVar
 
+from reconciler.budget import Budget
+from reconciler.diff.fields import no_news
 from reconciler.model import AccountSwitches, ConnectionState, Mode, PersonState
 from reconciler.ports import Due, Glance
 from reconciler.world import World, mode_of
 
 BATCH = 50
-"""People per unit of work: one query for the desired state of them all, one for their ledger."""
+"""People per unit of work at most: one query for the desired state of them all, one for their ledger."""
+_SMALL_BATCH, _BATCHES = 4, 128
+MOST_TURNS = 20_000
+"""People who have their turn in one push at most, the nearest first; the rest are due again in the next."""
 
 _IN_USE = (ConnectionState.CONNECTED, ConnectionState.SUSPENDED)
+
+
+class Kind(StrEnum):
+    """What makes somebody due."""
+
+    NEWS = "news"
+    BASELINE = "baseline"  # a calendar that has to be looked at first: connected, or maintained again
+    REWRITE = "rewrite"  # no news: another template or link
+
+
+class Candidate(NamedTuple):
+    """Somebody who is due."""
+
+    due: Due
+    provider: str
+    kind: Kind
 
 
 class Chosen:
@@ -31,7 +52,7 @@ class Chosen:
         self.seen = 0
         self._kept: dict[tuple[str, str | None, ConnectionState | None], bool | frozenset[str]] = {}
 
-    def who_is_due(self, people: Iterator[Glance], states: Iterator[PersonState]) -> Iterator[Due]:
+    def who_is_due(self, people: Iterator[Glance], states: Iterator[PersonState]) -> Iterator[Candidate]:
         """Those whose digest differs from the one last applied. Both streams are read to their end."""
         glance = next(people, None)
         for state in states:
@@ -46,7 +67,8 @@ class Chosen:
             own = glance if digest else None
             self._count(state, own)
             if digest != state.applied and not self.resting(state):
-                yield Due(state.person, digest, own.next_start if own else None)
+                due = Due(state.person, digest, own.next_start if own else None)
+                yield Candidate(due, state.provider or "", _kind(digest, state))
         for _ in people:
             pass  # the counts of the scan are complete only at its end
 
@@ -55,7 +77,8 @@ class Chosen:
             return
         if glance is not None:
             self.desired[state.provider] += glance.events
-        if (glance.digest if glance else "") != state.applied:
+        digest = glance.digest if glance else ""
+        if digest != state.applied and not no_news(digest, state.applied):
             self.waiting[state.person] = state.provider
 
     def workable(self, state: PersonState) -> bool:
@@ -87,6 +110,73 @@ class Chosen:
         return True if switches.people is None else switches.people
 
 
+def _kind(digest: str, state: PersonState) -> Kind:
+    if not state.maintained and state.connection is not ConnectionState.LEAVING:
+        return Kind.BASELINE
+    return Kind.REWRITE if no_news(digest, state.applied) else Kind.NEWS
+
+
+class Picked:
+    """Whose turn it is in one push, of those who are due: the nearest sessions before far ones, and what is
+    no news last; of baselines and of rewrites, and of all, no more than there is room for.
+
+    ``put_off`` are how many wait for the next push. However many are due, only those picked are in memory.
+    """
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._best: dict[tuple[str, Kind], Nearest] = {}
+
+    def take(self, candidates: Iterable[Candidate]) -> list[Due]:
+        """Look at all of them."""
+        for due, provider, kind in candidates:
+            group = provider, kind
+            if group not in self._best:
+                self._best[group] = Nearest(self._room(provider, kind))
+            self._best[group].add(due)
+        timely = Nearest(MOST_TURNS)
+        rewrites: list[Due] = []
+        for (_provider, kind), best in sorted(self._best.items()):
+            if kind is Kind.REWRITE:
+                rewrites += best.found()
+                continue
+            for due in best.found():
+                timely.add(due)
+        found = timely.found()
+        found += sorted(rewrites, key=nearest_first)[: MOST_TURNS - len(found)]
+        self.put_off = sum(best.seen for best in self._best.values()) - len(found)
+        return found
+
+    def _room(self, provider: str, kind: Kind) -> int:
+        match kind:
+            case Kind.NEWS:
+                return MOST_TURNS
+            case Kind.BASELINE:
+                return self._budget.baselines(provider, MOST_TURNS)
+            case Kind.REWRITE:
+                return self._budget.rewrites(provider, MOST_TURNS)
+
+
+class Nearest:
+    """The nearest of any number of people, no more than so many."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: list[Due] = []
+        self.seen = 0
+
+    def add(self, due: Due) -> None:
+        """Keep it, if it may be one of them."""
+        self.seen += 1
+        self._kept.append(due)
+        if len(self._kept) >= 2 * max(self._most, BATCH):
+            self._kept = self.found()
+
+    def found(self) -> list[Due]:
+        """They, in order."""
+        return sorted(self._kept, key=nearest_first)[: self._most]
+
+
 def nearest_first(due: Due) -> tuple[bool, datetime]:
     """Near sessions before far ones, and whoever has none any more at the end."""
     return due.next_start is None, due.next_start or datetime.max.replace(tzinfo=UTC)
@@ -95,8 +185,11 @@ def nearest_first(due: Due) -> tuple[bool, datetime]:
 Item = TypeVar("Item")
 
 
-def batches(items: Sequence[Item], size: int = BATCH) -> Iterator[Sequence[Item]]:
-    """The items, so many at a time."""
-    stream = iter(items)
-    while batch := list(islice(stream, size)):
-        yield batch
+def batches(items: Sequence[Item], most: int = BATCH) -> Iterator[Sequence[Item]]:
+    """The items in order, large batches first and small ones at the end, so that all who work on them end at
+    about the same time."""
+    begin = 0
+    while begin < len(items):
+        size = min(most, max(_SMALL_BATCH, (len(items) - begin) // _BATCHES))
+        yield items[begin : begin + size]
+        begin += size

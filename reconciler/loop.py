@@ -15,11 +15,11 @@ from datetime import datetime, timedelta
 from reconciler.confirm import Court, confirm
 from reconciler.diff.confirm import ConfirmPolicy
 from reconciler.diff.guards import DeleteGuard, Vanished, too_many_vanished
-from reconciler.due import Chosen, batches, nearest_first
+from reconciler.due import Chosen, Picked, batches, nearest_first
 from reconciler.errors import CycleError, LmsUnreadable
 from reconciler.labels import Guard
 from reconciler.logs import cycle_id, within
-from reconciler.model import AccountSwitches, HoldReason, Mode
+from reconciler.model import AccountSwitches, HoldReason, Mode, PersonState
 from reconciler.ports import Dispatcher, Due, FleetLimit, Hold, Notices, Registrar, Run, Scan
 from reconciler.post.posting import Posting
 from reconciler.post.round import Round
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 MOST_AUDITS = 5_000
 """Calendars looked at in one audit cycle at most; the rest are due again in the next."""
+LATE = timedelta(minutes=5)
+"""A look that is overdue for longer is told as waiting: the quota is short."""
 MOST_HEARINGS = 2_000
 """People whose vanished events are heard in one confirm cycle at most, the longest missed first."""
 
@@ -144,7 +146,7 @@ class Loop:
 
     def _push(self, now: datetime, tally: Tally) -> None:
         ledger = self.world.ledger
-        due, chosen, scan = self._scan(now)
+        due, chosen, scan = self._scan(now, tally)
         # Only now is the scan known to be whole: nothing before this line has written to a calendar. Where
         # nobody is due nothing is deleted either, and a look at the whole ledger is saved.
         ledger.set_refusals(scan.refused, now)
@@ -159,28 +161,41 @@ class Loop:
             tally.counts[DESIRED.format(provider)] = chosen.desired[provider]
         self._reconcile(Order(now, lms_window(now), False, chosen.switches, held), due, tally)
 
-    def _scan(self, now: datetime) -> tuple[list[Due], Chosen, Scan]:
+    def _scan(self, now: datetime, tally: Tally) -> tuple[list[Due], Chosen, Scan]:
         """Read the LMS whole, beside what we know of everybody."""
         metrics, ledger, begun = self.world.metrics, self.world.ledger, time.monotonic()
+        picked = Picked(self.world.budget)
         try:
             with self.world.lms.scan(lms_window(now), now) as scan:
                 chosen = Chosen(self.world, self._switches(scan, now), now)
                 with ledger.people() as states:
-                    due = sorted(chosen.who_is_due(scan.people, states), key=nearest_first)
+                    due = picked.take(chosen.who_is_due(scan.people, states))
         except LmsUnreadable:
             metrics.lms_unreadable()
             raise
         metrics.lms_read(time.monotonic() - begun)
+        tally.counts["put off"] = picked.put_off
         return due, chosen, scan
 
     def _audit(self, now: datetime, tally: Tally) -> None:
         switches = self._switches_known()
         chosen = Chosen(self.world, switches, now)
-        states = self.world.ledger.due(now, MOST_AUDITS)
-        due = [Due(state.person) for state in states if chosen.workable(state) and not chosen.resting(state)]
+        due = [Due(state.person) for state in self.audits_due(now) if chosen.workable(state)]
         held = self._held_accounts()
         tally.counts["people"] = len(due)
         self._reconcile(Order(now, lms_window(now), True, switches, held), due, tally)
+        self.world.metrics.audits_waiting(self.world.ledger.audits_waiting(now - LATE, now))
+
+    def audits_due(self, now: datetime) -> list[PersonState]:
+        """Whose calendars are to be looked at now: as many as each vendor's quota leaves room for."""
+        ledger, budget = self.world.ledger, self.world.budget
+        found: list[PersonState] = []
+        for provider in self.world.providers:
+            room = budget.looks(provider, now, MOST_AUDITS)
+            due = ledger.due(now, room, provider, self.world.audits) if room else []
+            budget.looked(provider, len(due))
+            found += due
+        return found
 
     def _confirm(self, now: datetime, tally: Tally) -> None:
         confirming = self.confirming

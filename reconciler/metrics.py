@@ -51,6 +51,7 @@ from reconciler.labels import (
     Window,
 )
 from reconciler.model import ConnectionState
+from reconciler.pace import Ahead
 from reconciler.ports import Run
 
 _CYCLE_BUCKETS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600)
@@ -155,6 +156,9 @@ class Metrics:
         self._desired = self._gauge(
             "desired_events", "Events that should be, of days not over.", provider=Provider
         )
+        self._audits_waiting = self._gauge(
+            "audits_waiting", "Calendars whose look is overdue.", provider=Provider, ahead=Ahead
+        )
         self._events = self._gauge(
             "events", "Events that are, of days not over.", provider=Provider, state=EventState
         )
@@ -188,6 +192,11 @@ class Metrics:
             "mails", "What became of letters at each attempt.", kind=MailWay, result=MailResult
         )
         self._purged = self._counter("purged", "What was kept long enough, and deleted.", what=Purged)
+
+    def audits_waiting(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """Calendars whose look is overdue because the quota is short, by (provider, how far ahead)."""
+        for provider, ahead in product(self._seen(counts), Ahead):
+            self._audits_waiting(provider, ahead).set(counts.get((provider, ahead), 0))
 
     def drift(self, provider: str, counts: Mapping[str, int]) -> None:
         """What the last look at a provider's calendars found; kinds that are not counted become 0."""

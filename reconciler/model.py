@@ -505,7 +505,8 @@ class AccountSwitches:
 class PersonState(NamedTuple):
     """Where one person stands. ``applied`` is the digest last applied whole, ``None`` while anything is
     open; ``mailed`` stands for what they were told by mail. ``provider`` and ``connection`` tell of the
-    connected calendar, ``None`` without one; ``maintained`` whether its baseline is present."""
+    connected calendar, ``None`` without one; ``maintained`` whether its baseline is present; ``next_start``
+    when their next day began or begins, as of their last turn."""
 
     person: str
     account: str
@@ -518,6 +519,7 @@ class PersonState(NamedTuple):
     attempts: int = 0
     last_error: str | None = None
     mailed: str | None = None
+    next_start: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from reconciler.model import (
     Told,
     Written,
 )
+from reconciler.pace import AuditIntervals
 
 Clock = Callable[[], datetime]
 """The present instant. Always handed in, never fetched by the core."""
@@ -365,6 +366,7 @@ class PersonResult:
     attempts: int = 0
     retry_at: datetime | None = None
     last_error: str | None = None
+    next_start: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -561,9 +563,15 @@ class Ledger(Protocol):
     def people(self) -> AbstractContextManager[Iterator[PersonState]]:
         """Everybody we keep a state of, streamed in ascending order of person id by code point."""
 
-    def due(self, now: datetime, limit: int) -> Sequence[PersonState]:
-        """Those with a connection in use (connected, or suspended and to be probed) whose audit is due,
-        nearest first."""
+    def due(
+        self, now: datetime, limit: int, provider: str | None = None, audits: AuditIntervals | None = None
+    ) -> Sequence[PersonState]:
+        """Those with a connection in use (connected, or suspended and to be probed) at this provider
+        (at any, without it) whose audit is due: near sessions first, then by how many of their intervals
+        they have waited. Whose baseline would soon lapse counts as near."""
+
+    def audits_waiting(self, before: datetime, now: datetime) -> Mapping[tuple[str, str], int]:
+        """Those of whom an audit was due before an instant, by (provider, how far ahead their session is)."""
 
     def states(self, people: Collection[str]) -> Mapping[str, PersonState]:
         """Where these people stand; those we keep no state of are left out."""

@@ -48,7 +48,7 @@ def preview(world: World, switches: Mapping[str, AccountSwitches], guard: Delete
     with world.lms.scan(lms_window(now)) as scan:
         chosen = Chosen(replace(world, mode=Mode.SYNC), unobserved(switches), now)
         with world.ledger.people() as states:
-            due = {one.person: one for one in chosen.who_is_due(scan.people, states)}
+            due = {one.due.person: one.due for one in chosen.who_is_due(scan.people, states)}
     vanished = too_many_vanished(world.ledger.upcoming(now), scan.sessions, scan.crowd, guard)
     released_by_hand = {hold.subject for hold in world.ledger.holds() if hold.released}
     held = frozenset(one.account for one in vanished) - released_by_hand

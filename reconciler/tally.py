@@ -49,6 +49,7 @@ _PHRASES = {
     "failed": "{count} of them failed",
     "parked": "{count} of them with a connection that does not work any more",
     "throttled": "{count} of them waiting for the vendor's quota",
+    "put off": "{person} put off to the next push",
     "taken": "{count} of them left to another process",
     "skipped": "{count} of them skipped, as their vendor is down",
     "exception": "{count} of them ended by an unforeseen error",

@@ -184,7 +184,11 @@ class Turn:
         settled = allowed.whole and not (planned.waiting or applied.open)
         if self.leaving:
             return self._take_leave(connection, planned, applied, settled)
-        self._finish(self.desired.digest if settled else None, self._next_audit(planned, entries, looked))
+        self._finish(
+            self.desired.digest if settled else None,
+            self._next_audit(planned, entries, looked),
+            next_start=self._next_start(planned, entries),
+        )
         outcome = "open" if not settled else ("changed" if applied.done else "idle")
         return TurnReport(
             self.person,
@@ -259,15 +263,17 @@ class Turn:
         """When to look next, as long as there is a day to come of which we ever knew: what was removed may
         come back from the bin. A turn that did not look postpones nothing."""
         now = self.order.now
-        ahead = [entry.starts for entry in entries if entry.ends > now]
-        starts = [*ahead, planned.next_start] if planned.next_start else ahead
-        if planned.surplus:
-            starts = [now]  # its second sight must not wait for a session that may never come
+        start = now if planned.surplus else self._next_start(planned, entries)
         planned_look = self.state.next_audit if self.state and not looked else None
-        if not starts:
+        if start is None:
             return planned_look
-        next_look = now + self.world.audits.until_next(min(starts), now, self.world.chance)
+        next_look = self.world.audits.next_look(start, now, self.world.chance.random())
         return min(next_look, planned_look) if planned_look else next_look
+
+    def _next_start(self, planned: Plan, entries: Sequence[LedgerEntry]) -> datetime | None:
+        """When the first day begins that is not over, be it only one that we have taken away."""
+        ahead = [entry.starts for entry in entries if entry.ends > self.order.now]
+        return min([*ahead, planned.next_start] if planned.next_start else ahead, default=None)
 
     # The bad cases --------------------------------------------------------------------------------
 
@@ -304,7 +310,8 @@ class Turn:
                 log.error("unforeseen, contained: person %s, this cycle", self.person, exc_info=problem)
         audit = self.state.next_audit if self.state else None
         try:
-            self._finish(None, audit, attempts, retry_at, str(problem)[:500])
+            start = self.state.next_start if self.state else None
+            self._finish(None, audit, attempts, retry_at, str(problem)[:500], start)
         except LeaseLost as lost:
             return self._report(connection, "taken", lost)
         return self._report(connection, outcome, problem)
@@ -325,8 +332,9 @@ class Turn:
         attempts: int = 0,
         retry_at: datetime | None = None,
         last_error: str | None = None,
+        next_start: datetime | None = None,
     ) -> None:
-        result = PersonResult(applied, next_audit, attempts, retry_at, last_error)
+        result = PersonResult(applied, next_audit, attempts, retry_at, last_error, next_start)
         self.world.ledger.finish(self.lease, self.person, result, self.order.now)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
@@ -10,6 +11,7 @@ from reconciler.errors import ConfigurationError
 from reconciler.labels import Credential
 from reconciler.metrics import Metrics
 from reconciler.model import Connection
+from reconciler.pace import Allowance
 from reconciler.ports import CalendarMemory, CalendarProvider, ConnectFlow, PasswordFlow, Trial
 from reconciler.providers.caldav.client import Wire as CalDavWire
 from reconciler.providers.caldav.connect import CalDavSignIn
@@ -72,6 +74,21 @@ def open_vendors(
     return vendors
 
 
+def allowances(settings: Settings) -> Mapping[str, Allowance]:
+    """What each vendor allows, as the settings say."""
+    found = {}
+    if google := settings.providers.google:
+        found["google"] = Allowance(google.quota.per_minute, google.quota.per_day)
+    if microsoft := settings.providers.microsoft:
+        found["microsoft"] = Allowance(microsoft.quota.per_minute)
+    return found
+
+
+def _per_minute(calls: int) -> list[Quota]:
+    """So many calls a minute, and evenly within it: a vendor's minute begins when it likes."""
+    return [Quota(math.ceil(calls / 60), 1), Quota(calls, 60)]
+
+
 def _google(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> Vendor:
     given, network = settings.providers.google, settings.network
     assert given is not None
@@ -92,7 +109,7 @@ def _google(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> Vendor:
     )
     throttle = Throttle(
         "google",
-        [Quota(given.quota.per_minute, 60), Quota(given.quota.per_day, _DAY)],
+        [*_per_minute(given.quota.per_minute), Quota(given.quota.per_day, _DAY)],
         [Quota(given.quota.per_person_per_minute, 60)],
         observer=metrics,
     )
@@ -141,7 +158,7 @@ def _microsoft(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> Vendo
     _tell_expiry(given, metrics)
     throttle = Throttle(
         "microsoft",
-        [Quota(given.quota.per_minute, 60)],
+        _per_minute(given.quota.per_minute),
         [Quota(given.quota.per_person_per_minute, 60)],
         observer=metrics,
     )

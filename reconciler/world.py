@@ -6,35 +6,17 @@ import random
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from reconciler.budget import Budget
 from reconciler.diff.plan import Policy
 from reconciler.farewell import Farewell
 from reconciler.labels import Guard
 from reconciler.metrics import Metrics
 from reconciler.model import AccountSwitches, Mode, UnregisterMode
+from reconciler.pace import AuditIntervals
 from reconciler.ports import CalendarProvider, Clock, Hold, Ledger, LmsSource
 from reconciler.pulse import Pulse
-
-
-@dataclass(frozen=True, slots=True)
-class AuditIntervals:
-    """How often a calendar is looked at, by how near its next session is. ``jitter`` is a share."""
-
-    soon: timedelta = timedelta(minutes=15)
-    fortnight: timedelta = timedelta(hours=4)
-    later: timedelta = timedelta(hours=24)
-    jitter: float = 0.1
-
-    def until_next(self, next_start: datetime, now: datetime, chance: random.Random) -> timedelta:
-        """The time to the next look, spread so that calendars are not all looked at together."""
-        ahead = next_start - now
-        interval = self.later
-        if ahead <= timedelta(hours=48):
-            interval = self.soon
-        elif ahead <= timedelta(days=14):
-            interval = self.fortnight
-        return interval * (1 + self.jitter * (2 * chance.random() - 1))
 
 
 @dataclass(frozen=True)
@@ -51,6 +33,7 @@ class World:
     mode: Mode = Mode.SYNC
     unregister: UnregisterMode = UnregisterMode.APPLY
     audits: AuditIntervals = field(default_factory=AuditIntervals)
+    budget: Budget = field(default_factory=Budget)
     private: bool = False
     metrics: Metrics = field(default_factory=Metrics)
     chance: random.Random = field(default_factory=random.Random)

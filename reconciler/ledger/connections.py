@@ -109,18 +109,23 @@ class Connections:
         ``None`` restricts nothing. They are due as soon as somebody maintains them again.
         """
         chosen = sa.select(connections.c.person).where(serving, connections.c.baseline_since.is_not(None))
+        some = None if people is None else set(people)
         with self._database.writing() as transaction:
             ended = [
                 row.person
                 for row in transaction.execute(chosen.add_columns(connections.c.account))
-                if (accounts is None or row.account in accounts) and (people is None or row.person in people)
+                if (accounts is None or row.account in accounts) and (some is None or row.person in some)
             ]
-            for some in chunks(ended):
-                lock(transaction, some)
-                _set_applied_to_nothing(transaction, some)
+            for chunk in chunks(ended):
+                lock(transaction, chunk)
+                _set_applied_to_nothing(transaction, chunk)
+                # Nobody looks at them either: they would be in the way of those who are looked at.
+                transaction.execute(
+                    person_state.update().where(person_state.c.person.in_(chunk)).values(next_audit=None)
+                )
                 transaction.execute(
                     connections.update()
-                    .where(serving, connections.c.person.in_(some))
+                    .where(serving, connections.c.person.in_(chunk))
                     .values(baseline_since=None)
                 )
         return len(ended)

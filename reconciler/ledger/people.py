@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
 
 from reconciler.ledger.audit import AuditLine, write_audit
+from reconciler.ledger.columns import Instant
 from reconciler.ledger.database import STREAM, Database, chunks, upsert
 from reconciler.ledger.rows import columns_of_switches, person_state_of, switches_of
 from reconciler.ledger.tables import account, audit_log, person_state, serving
 from reconciler.ledger.tables import connection as connections
 from reconciler.model import AccountSwitches, ConnectionState, PersonState
+from reconciler.pace import FORTNIGHT, NEAR, Ahead, AuditIntervals
 
 CONNECT_REFUSED = "connect refused"
 """What the audit log calls a consent that came to nothing."""
@@ -78,19 +80,48 @@ class People:
             rows = connection.execution_options(yield_per=STREAM).execute(statement)
             yield map(person_state_of, chain.from_iterable(rows.partitions()))
 
-    def due(self, now: datetime, limit: int) -> Sequence[PersonState]:
-        """Those with a connection in use whose audit is due and who are not backed off, nearest first."""
-        state = person_state.c
-        in_use = [ConnectionState.CONNECTED.value, ConnectionState.SUSPENDED.value]
+    def due(
+        self, now: datetime, limit: int, provider: str | None = None, audits: AuditIntervals | None = None
+    ) -> Sequence[PersonState]:
+        """Those with a connection in use whose audit is due and who are not backed off: near sessions first,
+        then by how many of their intervals they have waited. Whose baseline would soon lapse counts as near.
+
+        A calendar that nobody maintains any more is not to be looked at; its next push does that.
+        """
+        state, has = person_state.c, connections.c
+        near = sa.or_(state.next_start <= now + NEAR, state.next_audit <= now - _LAPSING)
         statement = (
             _with_connection()
-            .where(state.next_audit <= now, sa.or_(state.retry_at.is_(None), state.retry_at <= now))
-            .where(connections.c.state.in_(in_use))
-            .order_by(state.next_audit, state.person)
+            .where(state.next_audit <= now, sa.or_(state.retry_at.is_(None), state.retry_at <= now), _IN_USE)
+            .order_by(near.is_(True).desc(), _waited(now, audits or AuditIntervals()).desc(), state.person)
             .limit(limit)
         )
+        if provider is not None:
+            statement = statement.where(has.provider == provider)
         with self._database.reading() as connection:
             return [person_state_of(row) for row in connection.execute(statement)]
+
+    def audits_waiting(self, before: datetime, now: datetime) -> Mapping[tuple[str, str], int]:
+        """Those of whom an audit was due before an instant, by (provider, how far ahead their session is)."""
+        state, has = person_state.c, connections.c
+        ahead = sa.case(
+            (state.next_start <= now + NEAR, sa.literal(Ahead.SOON.value)),
+            (state.next_start <= now + FORTNIGHT, sa.literal(Ahead.FORTNIGHT.value)),
+            else_=sa.literal(Ahead.LATER.value),
+        ).label("ahead")
+        counted = (
+            sa.select(has.provider, ahead)
+            .join_from(person_state, connections, sa.and_(has.person == state.person, serving))
+            .where(
+                state.next_audit < before, sa.or_(state.retry_at.is_(None), state.retry_at <= now), _IN_USE
+            )
+            .subquery()
+        )
+        statement = sa.select(counted.c.provider, counted.c.ahead, sa.func.count()).group_by(
+            counted.c.provider, counted.c.ahead
+        )
+        with self._database.reading() as connection:
+            return {(provider, ahead): count for provider, ahead, count in connection.execute(statement)}
 
     def states(self, people: Collection[str]) -> Mapping[str, PersonState]:
         """Where these people stand; those we keep no state of are left out."""
@@ -102,13 +133,35 @@ class People:
         return found
 
 
+_LAPSING = timedelta(days=5)
+"""Overdue for so long, a calendar is looked at before its baseline lapses after seven days."""
+
+_IN_USE = connections.c.state.in_([ConnectionState.CONNECTED.value, ConnectionState.SUSPENDED.value])
+
+
+def _not_backed_off(now: datetime) -> sa.ColumnElement[bool]:
+    return sa.or_(person_state.c.retry_at.is_(None), person_state.c.retry_at <= now)
+
+
+def _waited(now: datetime, audits: AuditIntervals) -> sa.ColumnElement[int]:
+    """How long a look is overdue, in thousandths of the interval that is due by now."""
+    start, seconds = person_state.c.next_start, 1_000
+    overdue = sa.literal(now, Instant).op("-", return_type=sa.BigInteger())(person_state.c.next_audit)
+    every = sa.case(
+        (start <= now + NEAR, int(audits.soon.total_seconds() * seconds)),
+        (start <= now + FORTNIGHT, int(audits.fortnight.total_seconds() * seconds)),
+        else_=int(audits.later.total_seconds() * seconds),
+    )
+    return overdue.op("/", return_type=sa.BigInteger())(every)
+
+
 def _with_connection() -> sa.Select[Any]:
     theirs = sa.and_(connections.c.person == person_state.c.person, serving)
     state, has = person_state.c, connections.c
     return sa.select(
         *(state.person, state.account, state.applied, state.next_audit),
         *(has.provider, has.state, has.baseline_since),
-        *(state.retry_at, state.attempts, state.last_error, state.mailed),
+        *(state.retry_at, state.attempts, state.last_error, state.mailed, state.next_start),
     ).join_from(person_state, connections, theirs, isouter=True)
 
 

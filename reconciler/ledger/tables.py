@@ -123,6 +123,7 @@ person_state = sa.Table(
     sa.Column("account", identifier(), nullable=False),
     sa.Column("applied", sa.String),
     sa.Column("next_audit", Instant, index=True),
+    sa.Column("next_start", Instant),
     sa.Column("retry_at", Instant),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("last_error", Prose),

@@ -68,6 +68,7 @@ class Turns:
             new = {
                 "applied": result.applied,
                 "next_audit": result.next_audit,
+                "next_start": result.next_start,
                 "attempts": result.attempts,
                 "retry_at": result.retry_at,
                 "last_error": result.last_error,

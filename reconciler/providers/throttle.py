@@ -125,7 +125,7 @@ class Throttle:
         storage: Storage | None = None,
         observer: Observer | None = None,
         sleep: Sleep = time.sleep,
-        share: float = 0.95,
+        share: float = 0.98,
         patience: float = 90.0,
     ) -> None:
         self.provider = provider

@@ -17,6 +17,7 @@ from reconciler import labels
 from reconciler.diff.changes import Cause, Change, name_of
 from reconciler.metrics import Metrics, tz_database
 from reconciler.model import ConnectionState
+from reconciler.pace import Ahead
 from reconciler.ports import Run
 
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
@@ -60,6 +61,7 @@ def everything_told() -> Metrics:
         metrics.propagated(vendor, 1)
         metrics.oldest_pending(vendor, 1)
         metrics.desired_events(vendor, 1)
+        metrics.audits_waiting({(vendor, "later"): 1})
         for window in labels.Window:
             metrics.quota(vendor, window, lambda: 0.5)
         for scope in labels.Scope:
@@ -90,7 +92,7 @@ def test_the_page_for_operators_names_every_value_of_a_label() -> None:
         word for line in PAGE.split("| label |")[1].splitlines() for word in re.findall(r"[\w-]+", line)
     }
     enums = [getattr(labels, name) for name in vars(labels) if name[0].isupper() and name != "StrEnum"]
-    assert {value for enum in (*enums, Cause, ConnectionState) for value in enum} <= listed
+    assert {value for enum in (*enums, Ahead, Cause, ConnectionState) for value in enum} <= listed
 
 
 def test_every_value_of_a_label_is_of_an_enum() -> None:
@@ -112,6 +114,7 @@ def test_every_value_of_a_label_is_of_an_enum() -> None:
         "cause": set(Cause),
         "operation": set(labels.Operation),
         "outcome": set(labels.Outcome),
+        "ahead": set(Ahead),
         "scope": set(labels.Scope),
         "window": set(labels.Window),
         "guard": set(labels.Guard),

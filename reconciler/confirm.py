@@ -328,6 +328,7 @@ class Confirmation:
         given = [replace(row, state=State.UNREGISTERED, intent=None, suspicion=Suspicion()) for row in rows]
         self._tell(NoticeKind.GIVEN_BACK, rows, "its owner deleted the event")
         self._save(given, "seat given back", answer.trace or answer.why or "done")
+        self.world.metrics.given_back(self.connection.provider, rows, self.world.clock())
         return "given back"
 
     def _refused(

@@ -164,6 +164,16 @@ class Guard(StrEnum):
     PAUSE = "pause"  # an operator's
 
 
+class Unregistered(StrEnum):
+    """What came of an event that its owner deleted."""
+
+    DONE = "done"
+    HELD = "held"
+    RESTORED = "restored"
+    REFUSED = "refused"
+    ERROR = "error"
+
+
 class Consent(StrEnum):
     """How far people's consents came, and why no further."""
 

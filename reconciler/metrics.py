@@ -48,9 +48,10 @@ from reconciler.labels import (
     Refresh,
     Result,
     Scope,
+    Unregistered,
     Window,
 )
-from reconciler.model import ConnectionState
+from reconciler.model import ConnectionState, LedgerEntry
 from reconciler.pace import Ahead
 from reconciler.ports import Run
 
@@ -107,9 +108,7 @@ class Metrics:
             "cycle_last_success_timestamp_seconds", "When a cycle last ended without an error.", cycle=Cycle
         )
         self._interval = self._gauge("cycle_interval_seconds", "From one cycle to the next.", cycle=Cycle)
-        self._idle = self._gauge(
-            "cycle_idle_seconds", "Since a cycle last showed a sign of life.", cycle=Cycle
-        )
+        self._idle = self._gauge("cycle_idle_seconds", "Since a cycle last showed life.", cycle=Cycle)
         self._lms_up = self._gauge("lms_up", "1 if the LMS was readable at the last attempt.")
         self._lms_seconds = self._histogram(
             "lms_read_seconds", "How long a complete reading of the LMS took.", _CYCLE_BUCKETS
@@ -171,10 +170,7 @@ class Metrics:
             result=ChangeResult,
         )
         self._propagation = self._histogram(
-            "propagation_seconds",
-            "From a change in the LMS to its place in the calendar.",
-            _PROPAGATION_BUCKETS,
-            provider=Provider,
+            "propagation_seconds", "From the LMS to the calendar.", _PROPAGATION_BUCKETS, provider=Provider
         )
         for provider in self._providers:
             self._propagation(provider)  # from 0 on, or a rate would miss the first
@@ -187,10 +183,14 @@ class Metrics:
             "When the first of what a guard holds begins; 0 if nothing is held.",
             guard=Guard,
         )
-        self._triggered = self._counter("guard_triggered", "How often a guard began to hold.", guard=Guard)
-        self._mails = self._counter(
-            "mails", "What became of letters at each attempt.", kind=MailWay, result=MailResult
+        self._unregistrations = self._counter(
+            "unregistrations", "What deletions came to.", provider=Provider, outcome=Unregistered
         )
+        self._unregistration = self._histogram(
+            "unregistration_seconds", "From missed to given back.", _PROPAGATION_BUCKETS, provider=Provider
+        )
+        self._triggered = self._counter("guard_triggered", "How often a guard began to hold.", guard=Guard)
+        self._mails = self._counter("mails", "What became of letters.", kind=MailWay, result=MailResult)
         self._purged = self._counter("purged", "What was kept long enough, and deleted.", what=Purged)
 
     def audits_waiting(self, counts: Mapping[tuple[str, str], int]) -> None:
@@ -234,6 +234,15 @@ class Metrics:
     def guard_next_start(self, guard: str, first: datetime | None) -> None:
         """When the first of what a guard holds begins, if it holds anything still to come."""
         self._next_start(guard).set(first.timestamp() if first else 0)
+
+    def unregistration(self, provider: str, outcome: str) -> None:
+        """Something has come of a deletion."""
+        self._unregistrations(provider, outcome).inc()
+
+    def given_back(self, provider: str, rows: Iterable[LedgerEntry], now: datetime) -> None:
+        """A seat was given back, because these events had been deleted."""
+        waits = [now - (row.missing_since or now) for row in rows]
+        self._unregistration(provider).observe(max(waits).total_seconds())
 
     def guard_triggered(self, guard: str) -> None:
         """A guard has begun to hold something."""

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from reconciler.diff.changes import Adopt, Cause, Create, MarkMissing, Update
 from reconciler.diff.plan import Plan
-from reconciler.labels import Provider
+from reconciler.labels import Provider, Unregistered
 from reconciler.metrics import Metrics
 from reconciler.turn import TurnReport
 
@@ -76,6 +76,15 @@ _SAID_OTHERWISE = {"people", "idle", "changed", *(f"{one} events desired" for on
 QUOTA, DESIRED = "% of {} quota, {}", "{} events desired"
 """What a cycle's record says besides its counts, for `status`: of a provider and a window, of a provider."""
 
+_CAME_OF_IT = {
+    "given back": Unregistered.DONE,
+    "held": Unregistered.HELD,
+    "put back": Unregistered.RESTORED,
+    "refused": Unregistered.REFUSED,
+    **dict.fromkeys(("LMS not reached", "unknown", "failed to put back"), Unregistered.ERROR),
+}
+"""Of the confirm pass's notes, those that say what a deletion came to."""
+
 _TROUBLE = ("failed", "exception", "parked", "skipped", "mail unreached")
 
 
@@ -88,6 +97,7 @@ class Tally:
     touched: int = 0
     held: int = 0
     changes: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    unregistrations: Counter[tuple[str, str]] = field(default_factory=Counter)
     drift: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -113,6 +123,9 @@ class Tally:
         self.held += bool(report.held)
         self.touched += any(done.change != "missing" for done in report.done)
         self.counts.update(report.notes)
+        if report.provider:
+            came = [_CAME_OF_IT[note] for note in report.notes if note in _CAME_OF_IT]
+            self.unregistrations.update((report.provider, outcome) for outcome in came)
         for done in report.done:
             self.counts[f"{done.change} {done.result}"] += 1
             if report.provider:
@@ -125,6 +138,9 @@ class Tally:
         for change, count in self.changes.items():
             for _ in range(count):
                 metrics.change(*change)
+        for unregistration, count in self.unregistrations.items():
+            for _ in range(count):
+                metrics.unregistration(*unregistration)
         for _ in range(self.counts["exception"]):
             metrics.contained_exception()
         if looked:

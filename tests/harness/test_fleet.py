@@ -7,6 +7,7 @@ import pytest
 from reconciler.model import Answer
 from reconciler.ports import RegistrarAnswer, RegistrarOutcome
 from tests.harness.mailbox import Trouble
+from tests.harness.process import METRICS
 from tests.harness.site import DAY, HOUR, MINUTE, Site, when
 
 CROWD = [f"person-{number}" for number in range(8)]
@@ -160,3 +161,22 @@ def test_seats_that_vanish_on_different_days_are_no_crowd(site: Site) -> None:
         site.clock.move(2 * HOUR)
     assert len(site.oracle.given) == 7
     assert site.clock() < site.begun + 2 * DAY
+
+
+def test_what_comes_of_deletions_is_counted_and_timed(site: Site) -> None:
+    def told(name: str, **labels: str) -> float:
+        return METRICS.registry.get_sample_value(f"reconciler_{name}", {"provider": "google", **labels}) or 0
+
+    a_crowd(site)
+    before = [told("unregistrations_total", outcome=one) for one in ("done", "held")]
+    waited = told("unregistration_seconds_sum")
+    site.delete(CROWD[0])
+    site.audit_all()
+    site.clock.move(31 * MINUTE)
+    site.round()
+    assert told("unregistrations_total", outcome="done") == before[0] + 1
+    assert told("unregistration_seconds_sum") == waited + 32 * 60
+    for person in CROWD[1:]:
+        site.delete(person)
+    site.audit_all()
+    assert told("unregistrations_total", outcome="held") == before[1] + 7

@@ -16,9 +16,10 @@ from prometheus_client import Metric, generate_latest
 from reconciler import labels
 from reconciler.diff.changes import Cause, Change, name_of
 from reconciler.metrics import Metrics, tz_database
-from reconciler.model import ConnectionState
+from reconciler.model import ConnectionState, State
 from reconciler.pace import Ahead
 from reconciler.ports import Run
+from tests.support.builders import NOW, an_entry
 
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -73,6 +74,9 @@ def everything_told() -> Metrics:
             metrics.request(vendor, operation, outcome, 1)
         for result in labels.Consent:
             metrics.consent(vendor, result)
+        for outcome in labels.Unregistered:
+            metrics.unregistration(vendor, outcome)
+        metrics.given_back(vendor, [an_entry(state=State.MISSING)], NOW)
     return metrics
 
 
@@ -113,7 +117,7 @@ def test_every_value_of_a_label_is_of_an_enum() -> None:
         "change": set(labels.Change),
         "cause": set(Cause),
         "operation": set(labels.Operation),
-        "outcome": set(labels.Outcome),
+        "outcome": {*labels.Outcome, *labels.Unregistered},
         "ahead": set(Ahead),
         "scope": set(labels.Scope),
         "window": set(labels.Window),

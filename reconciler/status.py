@@ -20,6 +20,7 @@ from reconciler.model import (
     State,
 )
 from reconciler.ports import Hold, Ledger, Run
+from reconciler.tally import DESIRED, QUOTA
 from reconciler.world import EVERYBODY
 
 SHOWN = 10
@@ -103,11 +104,37 @@ def _lines(status: Status) -> Iterator[str]:
     for cycle in ("push", "audit", "confirm", "mail"):
         run = status.last(cycle)
         if run is not None:
-            yield f"  {_ago(status.now - run.finished)} ago  {run.result:<8} {run.sentence}"
+            yield f"  {ago(status.now - run.finished)} ago  {run.result:<8} {run.sentence}"
     if not status.runs:
         yield "  No cycle has ended yet: is the daemon running?"
     yield f"Connected calendars: {status.connections - len(status.broken)} of {status.connections}"
     yield from _events(status.events)
+    yield from (f"Quota of {one}" for one in quotas(status))
+    yield from attention(status)
+
+
+def quotas(status: Status) -> list[str]:
+    """How much of each quota was used when the last push ended."""
+    push = status.last("push")
+    before, _, _ = QUOTA.partition("{}")
+    return [
+        f"{what.removeprefix(before).replace(' quota, ', ', ')}: {share} %"
+        for what, share in (push.counts.items() if push else ())
+        if what.startswith(before)
+    ]
+
+
+def in_place(status: Status) -> tuple[int, int] | None:
+    """How many events are in place, and how many should be, as the last push saw it."""
+    push = status.last("push")
+    desired = [count for what, count in push.counts.items() if what.endswith(DESIRED[2:])] if push else []
+    if not desired:
+        return None
+    return sum(count for (_, state), count in status.events.items() if state == State.LIVE), sum(desired)
+
+
+def attention(status: Status) -> Iterator[str]:
+    """What somebody should look at; what is indented belongs to the line before."""
     for hold in status.holds:
         yield _hold(hold)
     yield from _seats(status.held)
@@ -202,7 +229,8 @@ def _at(instant: datetime) -> str:
     return f"{instant:%Y-%m-%d %H:%M}Z"
 
 
-def _ago(span: timedelta) -> str:
+def ago(span: timedelta) -> str:
+    """A span as people say it."""
     seconds = max(0, int(span.total_seconds()))
     if seconds < 120:
         return f"{seconds} s"

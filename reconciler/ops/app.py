@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from flask import Flask, Response, make_response, request
+from flask import Flask, Response, make_response, render_template, request
 from prometheus_client.exposition import choose_encoder
 
 from reconciler.errors import ReconcilerError
+from reconciler.labels import Cycle
 from reconciler.metrics import Metrics
+from reconciler.ops.chart import DAY, last_day
 from reconciler.ops.health import Check, alive, ready
-from reconciler.ports import Clock
+from reconciler.ports import Clock, Run
 from reconciler.pulse import Pulse
-from reconciler.status import Status
+from reconciler.status import Status, ago, attention, in_place, quotas
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -33,6 +35,7 @@ class Desk:
     pulse: Pulse
     clock: Clock
     status: Callable[[], Status]
+    runs_since: Callable[[datetime], Sequence[Run]]
     stranger: Callable[[], bool]
     push_interval: timedelta
 
@@ -54,6 +57,10 @@ def create_app(desk: Desk) -> Flask:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return Response(encode(desk.metrics.registry), content_type=content_type)
 
+    @app.get("/")
+    def status() -> str:
+        return _page(desk)
+
     @app.get("/alive")
     def is_alive() -> Response:
         return _told(alive(desk.pulse))
@@ -68,6 +75,24 @@ def create_app(desk: Desk) -> Flask:
         return response
 
     return app
+
+
+def _page(desk: Desk) -> str:
+    """How it stands, for people."""
+    status = desk.status()
+    day = last_day(desk.runs_since(status.now - DAY), status.now)
+    return render_template(
+        "status.html",
+        status=status,
+        headline="All is well." if status.healthy else "Something needs attention.",
+        in_place=in_place(status),
+        attention=list(attention(status)),
+        day=day,
+        written=sum(one.written for one in day),
+        last=[run for run in map(status.last, Cycle) if run is not None],
+        quotas=quotas(status),
+        ago=ago,
+    )
 
 
 def _told(checks: list[Check]) -> Response:

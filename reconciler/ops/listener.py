@@ -25,6 +25,7 @@ def desk_of(house: House) -> Desk:
         pulse=house.world.pulse,
         clock=house.world.clock,
         status=lambda: status_of(house.ledger, house.world.clock(), mails=house.loop.posting is not None),
+        runs_since=house.ledger.runs_since,
         stranger=lambda: house.ledger.installation() not in (None, house.installation),
         push_interval=house.settings.intervals.push,
     )

@@ -43,7 +43,7 @@ class AuditIntervals:
         """When to look next: spread by ``draw``, from 0 to 1, so that not all are looked at together; and no
         later than soon after the session has come so near that looks are due more often."""
         every = self.every(ahead_of(next_start, now))
-        look = now + every * (1 + self.jitter * (2 * draw - 1))
+        look = now + every * (1 - self.jitter * (1 - draw))  # the interval is a promise: never longer
         for reach, interval in ((FORTNIGHT, self.fortnight), (NEAR, self.soon)):
             border = next_start - reach
             if now < border < look:

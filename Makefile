@@ -55,8 +55,9 @@ reliability: $(VENV)/installed ## docs/reliability.md, from what the runs above 
 config: $(VENV)/installed ## config/reconciler.example.yaml and its JSON Schema, from the settings' descriptions
 	@$(BIN)/python -m reconciler.settings.example config
 
-picture: $(VENV)/installed ## docs/images/demo.svg, from what the demo shows
+picture: $(VENV)/installed ## docs/images/demo.svg and live.png, from what the demos show
 	@$(BIN)/reconciler demo --fast --now 2026-11-23T09:00:00Z --picture docs/images/demo.svg >/dev/null
+	@$(BIN)/python -m tests.support.live_picture docs/images/live.png
 
 # Keeps what is pinned; LOCK=--upgrade takes the newest of everything.
 lock: $(VENV)/installed ## requirements*.lock, from setup.cfg

@@ -11,7 +11,7 @@ from reconciler.ledger.store import SqlLedger
 from reconciler.model import LedgerEntry, State
 from reconciler.ports import Occurrence
 
-LINES = 14
+LINES = 12
 _SAID = {
     "created": ("good", "put into the calendar"),
     "adopted": ("good", "found in the calendar, taken up"),

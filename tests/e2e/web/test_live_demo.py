@@ -19,6 +19,7 @@ from reconciler.demo.live.pages import create_live
 from reconciler.demo.live.town import PREFIX, Town, a_town
 from reconciler.web.server import Serving
 from tests.support.chromium import DESK, free_port, look
+from tests.support.live_picture import connect
 
 SLOW = 60_000
 """Milliseconds within which the daemon does what it does within seconds."""
@@ -54,16 +55,7 @@ def test_one_connects_moves_deletes_and_the_other_side_follows(town: Town, chrom
     page.goto(town.public)
     expect(titles(page, "ben")).to_have_count(5, timeout=SLOW)
 
-    of(page, "ana").get_by_role("button", name="Connect").click()
-    page.get_by_role("button", name="Open my calendar settings").click()
-    page.get_by_role("button", name="Authorize Google Calendar").click()
-    page.get_by_label("Account").select_option("ana@acme.example")
-    look(page, "demo-live-consent-google")
-    for box in page.get_by_role("checkbox").all():
-        box.check()
-    page.get_by_role("button", name="Allow").click()
-    expect(page.get_by_text("Your calendar is connected.")).to_be_visible(timeout=SLOW)
-    page.get_by_role("link", name="Back to training").click()
+    connect(page, "ana", "Google Calendar")
     expect(titles(page, "ana")).to_have_text(
         ["First aid", "First aid", "Forklift", "Fire drill"], timeout=SLOW
     )
@@ -74,8 +66,8 @@ def test_one_connects_moves_deletes_and_the_other_side_follows(town: Town, chrom
     thursday = of(page, "ana").locator(".day").nth(3)
     expect(thursday.locator(".training > summary")).to_have_text(re.compile("Forklift"), timeout=SLOW)
 
+    look(page, "demo-live-moved")
     thursday.locator("summary").get_by_text("Forklift").click()
-    look(page, "demo-live-event")
     thursday.get_by_role("button", name="Delete Forklift").click()
     expect(of(page, "ana").get_by_role("status")).to_contain_text("Forklift", timeout=SLOW)
     expect(session(page, "Forklift").locator(".seats")).not_to_contain_text("Ana", timeout=SLOW)

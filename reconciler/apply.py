@@ -6,7 +6,7 @@ says what did. A crash between any two leaves a row from which the truth table f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -74,7 +74,7 @@ class Applied:
 
 @dataclass(frozen=True)
 class Hand:
-    """What is needed to work on one person's calendar."""
+    """What is needed to work on one person's calendar. ``gets_on`` is called before each change."""
 
     installation: str
     connection: Connection
@@ -83,13 +83,15 @@ class Hand:
     lease: Lease
     clock: Clock
     private: bool = False
+    gets_on: Callable[[], None] = lambda: None
 
     def apply(self, changes: Sequence[Change]) -> Applied:
         """Carry the changes out in their order. One refused event does not stop the others; what stops
         the calendar or the connection is raised."""
         applied = Applied()
-        self.calendar.foresee([_known(one) for one in changes if isinstance(one, Update)])
+        self.calendar.foresee([one.known for one in changes if isinstance(one, Update)])
         for change in changes:
+            self.gets_on()
             try:
                 self._apply(change, applied)
             except (EventChanged, EventGone):
@@ -201,7 +203,7 @@ class Hand:
         # Until it is confirmed the row keeps what it last wrote: the digests say that news is due.
         entry = change.entry
         row = replace(row, digest=entry.digest, starts=entry.starts, ends=entry.ends, intent="update")
-        known = _known(change)
+        known = change.known
         if not known.event_id:
             raise EventGone("the row has no event id", whose=str(change.key))
         row = replace(row, event_id=known.event_id, calendar_id=known.calendar_id, etag=known.etag)
@@ -372,25 +374,6 @@ class Hand:
         now, key = self.clock(), row.key
         story = Occurrence(now, key.person, key.session, key.slot, what, why)
         self.ledger.save(self.lease, key.person, [replace(row, updated_at=now)], [story])
-
-
-def _known(change: Update) -> ActualEvent:
-    """What an update is about, as it was read or as the ledger knows it: enough for a conditional write. The
-    block is given where it is known to need no change."""
-    entry = change.entry
-    if change.actual is not None:
-        return change.actual
-    return ActualEvent(
-        event_id=entry.event_id or "",
-        calendar_id=entry.calendar_id or "",
-        etag=entry.etag or "",
-        marker=None,
-        made_as=None,
-        title="",
-        location="",
-        block=None if Field.BLOCK in change.differs else change.event.content.block,
-        day=None,
-    )
 
 
 def _what_stays(event: DesiredEvent, entry: LedgerEntry | None) -> Suspicion:

@@ -25,6 +25,7 @@ from reconciler.ledger.store import SqlLedger, open_ledger
 from reconciler.lms.engine import read_engine
 from reconciler.lms.moodle import MoodleLms
 from reconciler.lms.reference import ReferenceLms
+from reconciler.lms.source import SqlLms
 from reconciler.loop import Confirming, Loop, lms_window
 from reconciler.mailroom import posting_of
 from reconciler.metrics import Metrics
@@ -35,6 +36,7 @@ from reconciler.ports import (
     CalendarProvider,
     Clock,
     ConnectFlow,
+    Dispatcher,
     Granted,
     Installation,
     Keeping,
@@ -45,16 +47,29 @@ from reconciler.ports import (
     PasswordFlow,
 )
 from reconciler.post.notices import OutboxNotices
+from reconciler.pulse import Pulse
 from reconciler.registrars import registrar_of
 from reconciler.settings import LmsAdapter, Settings, Visibility
 from reconciler.tokens.cipher import read_keys
 from reconciler.tokens.fingerprint import Fingerprints
 from reconciler.tokens.store import SqlTokens
 from reconciler.upkeep import Upkeep
-from reconciler.vendors import TrialOf, allowances, open_vendors
+from reconciler.vendors import Means, Quotas, TrialOf, allowances, open_vendors
 from reconciler.world import World
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Lasting:
+    """What one process keeps through every reload: what it has open, and has counted."""
+
+    ledger: SqlLedger
+    dispatcher: Dispatcher
+    metrics: Metrics
+    quotas: Quotas
+    pulse: Pulse
+    clock: Clock
 
 
 @dataclass(frozen=True)
@@ -62,6 +77,7 @@ class House:
     """Everything, wired. ``close`` what :func:`open_house` opened by leaving its context."""
 
     settings: Settings
+    lasting: Lasting
     ledger: SqlLedger
     tokens: SqlTokens
     fingerprints: Fingerprints
@@ -113,6 +129,17 @@ class House:
             )
         if restored or cycle in ("start", "push"):
             ledger.witness_step(witness)
+
+    def renewed(self, settings: Settings) -> House:
+        """The house as other settings want it, ready to work, with what a process keeps; this one may finish
+        what it has begun. ``ConfigurationError`` for keys that cannot be used."""
+        house = _furnished(settings, self.lasting).take_up()
+        return replace(house, loop=replace(house.loop, pending=self.loop.pending))
+
+    def let_go(self) -> None:
+        """Close the connections to the LMS, those in use when they are free: another house has taken over."""
+        if isinstance(self.lms, SqlLms):
+            self.lms.close()
 
     @property
     def installation(self) -> Installation:
@@ -179,56 +206,64 @@ def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House
     with ExitStack() as opened:
         ledger = open_state(settings)
         opened.callback(ledger.close)
-        tokens = SqlTokens(ledger.database, read_keys([secret.path for secret in settings.tokens.key_files]))
-        tokens.check()
-        metrics = Metrics()
-        lms = open_lms(settings)
-        vendors = open_vendors(settings, tokens, ledger, metrics)
-        providers = {name: vendor.provider for name, vendor in vendors.items()}
-        flows = {name: vendor.flow for name, vendor in vendors.items() if vendor.flow}
-        sign_ins = {name: vendor.sign_in for name, vendor in vendors.items() if vendor.sign_in}
-        posting = posting_of(settings)
         dispatcher = LocalDispatcher(settings.dispatch.local.threads)
         opened.callback(dispatcher.close)
-        clock = clock or now
-        notices: Notices = OutboxNotices(ledger, posting, clock) if posting else Silence()
-        confirming = _confirming(settings, lms.address, notices)
-        farewell = Farewell(ledger, tokens, notices, clock, {**flows, **sign_ins})
-        world = World(
-            lms=lms,
-            ledger=ledger,
-            providers=providers,
-            policy=Policy(settings.installation.id, gives_back=confirming is not None),
-            clock=clock,
-            owner=this_process(),
-            mode=settings.mode,
-            unregister=settings.unregister.mode,
-            audits=_audits(settings),
-            budget=Budget(allowances(settings), metrics.quotas),
-            private=settings.visibility is Visibility.PRIVATE,
-            metrics=metrics,
-            farewell=farewell,
-        )
-        guard = DeleteGuard(settings.deletes.max_vanished_share, settings.deletes.min_sessions)
-        fingerprints = Fingerprints([secret.path for secret in settings.tokens.key_files])
-        upkeep = Upkeep(fingerprints.of, Keeping(**dict(settings.state.retention)))
-        yield House(
-            settings=settings,
-            ledger=ledger,
-            tokens=tokens,
-            fingerprints=fingerprints,
-            lms=lms,
-            providers=providers,
-            flows=flows,
-            sign_ins=sign_ins,
-            trials={name: vendor.trial for name, vendor in vendors.items() if vendor.trial},
-            farewell=farewell,
-            metrics=metrics,
-            world=world,
-            loop=Loop(
-                world, dispatcher, settings.accounts.switches, guard, confirming, upkeep, posting=posting
-            ),
-        )
+        lasting = Lasting(ledger, dispatcher, Metrics(), Quotas(), Pulse(), clock or now)
+        yield _furnished(settings, lasting)
+
+
+def _furnished(settings: Settings, lasting: Lasting) -> House:
+    """The house, from its settings and what lasts."""
+    ledger, metrics, clock = lasting.ledger, lasting.metrics, lasting.clock
+    key_files = [secret.path for secret in settings.tokens.key_files]
+    tokens = SqlTokens(ledger.database, read_keys(key_files))
+    tokens.check()
+    lms = open_lms(settings)
+    vendors = open_vendors(settings, Means(tokens, ledger, metrics, lasting.quotas, lasting.pulse.sleep))
+    providers = {name: vendor.provider for name, vendor in vendors.items()}
+    flows = {name: vendor.flow for name, vendor in vendors.items() if vendor.flow}
+    sign_ins = {name: vendor.sign_in for name, vendor in vendors.items() if vendor.sign_in}
+    posting = posting_of(settings)
+    notices: Notices = OutboxNotices(ledger, posting, clock) if posting else Silence()
+    confirming = _confirming(settings, lms.address, notices)
+    farewell = Farewell(ledger, tokens, notices, clock, {**flows, **sign_ins})
+    world = World(
+        lms=lms,
+        ledger=ledger,
+        providers=providers,
+        policy=Policy(settings.installation.id, gives_back=confirming is not None),
+        clock=clock,
+        owner=this_process(),
+        mode=settings.mode,
+        unregister=settings.unregister.mode,
+        audits=_audits(settings),
+        budget=Budget(allowances(settings), metrics.quotas),
+        private=settings.visibility is Visibility.PRIVATE,
+        metrics=metrics,
+        farewell=farewell,
+        pulse=lasting.pulse,
+    )
+    guard = DeleteGuard(settings.deletes.max_vanished_share, settings.deletes.min_sessions)
+    fingerprints = Fingerprints(key_files)
+    upkeep = Upkeep(fingerprints.of, Keeping(**dict(settings.state.retention)))
+    return House(
+        settings=settings,
+        lasting=lasting,
+        ledger=ledger,
+        tokens=tokens,
+        fingerprints=fingerprints,
+        lms=lms,
+        providers=providers,
+        flows=flows,
+        sign_ins=sign_ins,
+        trials={name: vendor.trial for name, vendor in vendors.items() if vendor.trial},
+        farewell=farewell,
+        metrics=metrics,
+        world=world,
+        loop=Loop(
+            world, lasting.dispatcher, settings.accounts.switches, guard, confirming, upkeep, posting=posting
+        ),
+    )
 
 
 def _audits(settings: Settings) -> AuditIntervals:

@@ -11,8 +11,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from reconciler import administration, bootstrap, logs, mails, ops, pages, privacy, rails, verification
+from reconciler import administration, bootstrap, logs, mails, pages, privacy, rails, verification
 from reconciler.bootstrap import open_house
 from reconciler.commands import (
     CHANGES,
@@ -33,18 +32,17 @@ from reconciler.commands import (
     one_of_each,
     plans_of,
 )
-from reconciler.daemon import Daemon, Tick
 from reconciler.demo.live.running import PORT, play
 from reconciler.demo.story import NARROWEST, PAUSE, WIDTH, tell
 from reconciler.errors import ConfigurationError
 from reconciler.mailroom import doubled, mail_problems
 from reconciler.render import as_json, as_markdown, as_text, lines_of
-from reconciler.settings import Settings, load
+from reconciler.service import serve
+from reconciler.settings import load
 from reconciler.status import as_text as status_text
 from reconciler.status import status_of
 
 DEFAULT_CONFIG = Path("/etc/reconciler/reconciler.yaml")
-DAILY = timedelta(days=1)
 _RENDER = {"text": as_text, "json": as_json, "markdown": as_markdown}
 
 
@@ -93,29 +91,7 @@ def verb(function: Callable[..., Any]) -> Callable[..., Any]:
 @verb
 def run(config: Path) -> None:
     """Run the daemon, until it is told to stop."""
-    settings = load(config)
-    with house_of(config) as opened:
-        house = opened.take_up()
-        with ops.serving(house), pages.serving(house):
-            _daemon(house, settings).run()
-
-
-def _daemon(house: bootstrap.House, settings: Settings) -> Daemon:
-    push, confirm = settings.intervals.push, settings.intervals.confirm
-    ticks = {
-        "push": Tick("push", push, house.loop.push),
-        "audit": Tick("audit", push, house.loop.audit),
-        "confirm": Tick("confirm", confirm, house.loop.confirm),
-        "mail": Tick("mail", settings.intervals.mail, house.loop.mail),
-        "upkeep": Tick("upkeep", DAILY, house.loop.upkeep, first=confirm),
-    }
-    if house.loop.posting is None:
-        del ticks["mail"]
-    for tick in ticks.values():
-        house.metrics.interval(tick.name, tick.every.total_seconds())
-        house.world.pulse.expect(tick.name, tick.every.total_seconds())
-        house.metrics.idle(tick.name, partial(house.world.pulse.idle, tick.name))
-    return Daemon(ticks, settings.intervals.jitter)
+    serve(config)
 
 
 @verb

@@ -85,6 +85,7 @@ def confirm(world: World, order: Order, court: Court, people: Sequence[str]) -> 
         connections = {connection.person: connection for connection in world.ledger.connections(mine)}
         reports = [TurnReport(person, None, "taken") for person in people if person not in lease]
         for person in mine:
+            world.gets_on()
             connection = connections.get(person)
             if connection is None or _rests(order, connection, states.get(person)):
                 reports.append(TurnReport(person, None, "skipped"))
@@ -92,7 +93,6 @@ def confirm(world: World, order: Order, court: Court, people: Sequence[str]) -> 
             turn = Turn(world, order, lease, states.get(person), desired[person], connection, None)
             hearing = Confirmation(world, order, court, lease, desired[person], connection)
             reports.append(_heard(turn, hearing, connection, entries[person]))
-            world.gets_on()
         return reports
     finally:
         world.ledger.give_up(lease)

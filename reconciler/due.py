@@ -16,6 +16,8 @@ from reconciler.world import World, mode_of
 
 BATCH = 50
 """People per unit of work at most: one query for the desired state of them all, one for their ledger."""
+STRIDE = 1_000
+"""People compared between two signs of life."""
 _SMALL_BATCH, _BATCHES = 4, 128
 MOST_TURNS = 20_000
 """People who have their turn in one push at most, the nearest first; the rest are due again in the next."""
@@ -60,6 +62,8 @@ class Chosen:
                 glance = next(people, None)  # nobody's calendar: told by mail
             digest = glance.digest if glance is not None and glance.person == state.person else ""
             self.seen += 1
+            if self.seen % STRIDE == 0:
+                self._world.gets_on()
             if not self.workable(state):
                 if state.maintained:
                     self.unmaintained.append(state.person)

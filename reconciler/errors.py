@@ -6,7 +6,8 @@
     ├── ConfigurationError          the start, or the reload        not retried
     ├── CycleError                  this cycle                      next cycle
     │   ├── LmsUnreadable           (read failed, partial, wrong schema)
-    │   └── StateUnreadable         (our state database)
+    │   ├── StateUnreadable         (our state database)
+    │   └── Stopped                 (the process is told to stop)
     ├── Throttled                   that quota's calls              after `retry_after`
     ├── ConnectionBroken            this connection
     │   ├── ReauthorizationNeeded   until its owner connects again  not retried
@@ -80,6 +81,10 @@ class LmsUnreadable(CycleError):
 
 class StateUnreadable(CycleError):
     """Our state database could not be read or written. No vendor is called without a ledger to write to."""
+
+
+class Stopped(CycleError):
+    """The process is told to stop: this cycle ends between two steps of its work."""
 
 
 class Throttled(ReconcilerError):

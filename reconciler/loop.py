@@ -16,7 +16,7 @@ from reconciler.confirm import Court, confirm
 from reconciler.diff.confirm import ConfirmPolicy
 from reconciler.diff.guards import DeleteGuard, Vanished, too_many_vanished
 from reconciler.due import Chosen, Picked, batches, nearest_first
-from reconciler.errors import CycleError, LmsUnreadable
+from reconciler.errors import CycleError, LmsUnreadable, Stopped
 from reconciler.labels import Guard
 from reconciler.logs import cycle_id, within
 from reconciler.model import AccountSwitches, HoldReason, Mode, PersonState
@@ -92,12 +92,12 @@ class Loop:
 
     def _cycle(self, name: str, work: Callable[[datetime, Tally], None]) -> Run:
         started = self.world.clock()
-        self.world.pulse.beat(name)
+        self.world.pulse.begin(name)
         try:
             with within(cycle_id(name, started)):
                 return self._whole_cycle(name, started, work)
         finally:
-            self.world.pulse.beat(name)
+            self.world.pulse.end(name)
 
     def _whole_cycle(self, name: str, started: datetime, work: Callable[[datetime, Tally], None]) -> Run:
         tally = Tally()
@@ -106,6 +106,8 @@ class Loop:
                 self.before(name)
             work(started, tally)
             result, sentence = tally.result(), tally.sentence(name)
+        except Stopped:
+            result, sentence = "partial", f"{tally.sentence(name)}; then told to stop"
         except CycleError as problem:
             result, sentence = "error", f"{name}: ended, nothing concluded: {problem}"
         counts = {**tally.counts, **standing(self.world.metrics.quotas())}
@@ -167,7 +169,7 @@ class Loop:
         picked = Picked(self.world.budget)
         try:
             with self.world.lms.scan(lms_window(now), now) as scan:
-                chosen = Chosen(self.world, self._switches(scan, now), now)
+                chosen = Chosen(self.world.at_work("push"), self._switches(scan, now), now)
                 with ledger.people() as states:
                     due = picked.take(chosen.who_is_due(scan.people, states))
         except LmsUnreadable:
@@ -226,7 +228,8 @@ class Loop:
 
     def _upkeep(self, now: datetime, tally: Tally) -> None:
         if self.upkeeping is not None and self.world.mode is not Mode.OBSERVE:
-            self.upkeeping.run(self.world, self.dispatcher, lms_window(now), now, tally)
+            world = self.world.at_work("upkeep")
+            self.upkeeping.run(world, self.dispatcher, lms_window(now), now, tally)
             tally.record(self.world.metrics, looked=False)
 
     def _mail(self, now: datetime, tally: Tally) -> None:

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import platform
 import time
-import zoneinfo
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from importlib.metadata import version
 from itertools import product
-from pathlib import Path
 from typing import Generic, TypeVar
 
-import tzdata
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -54,6 +51,7 @@ from reconciler.labels import (
 from reconciler.model import ConnectionState, LedgerEntry
 from reconciler.pace import Ahead
 from reconciler.ports import Run
+from reconciler.zones import tz_database
 
 _CYCLE_BUCKETS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600)
 _REQUEST_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -114,6 +112,12 @@ class Metrics:
             "lms_read_seconds", "How long a complete reading of the LMS took.", _CYCLE_BUCKETS
         )
         self._exceptions = self._counter("contained_exceptions", "Unforeseen, logged and survived.")
+        self._reloaded = self._gauge(
+            "config_last_reload_successful", "1 if the configuration was taken up when it was last read."
+        )
+        self._reloaded_at = self._gauge(
+            "config_last_reload_success_timestamp_seconds", "When a configuration was last taken up."
+        )
 
     def cycle(self, run: Run) -> None:
         """A cycle has ended. Anything but ``error`` is a success as to freshness: one person's trouble
@@ -132,6 +136,12 @@ class Metrics:
     def idle(self, cycle: str, since: Callable[[], float]) -> None:
         """Ask ``since`` for the seconds since the cycle last got on, whenever the metrics are read."""
         self._idle(cycle).set_function(since)
+
+    def configured(self, at: float | None) -> None:
+        """A configuration was taken up at this instant; ``None``: it could not be."""
+        self._reloaded().set(at is not None)
+        if at is not None:
+            self._reloaded_at().set(at)
 
     def lms_read(self, seconds: float) -> None:
         """The LMS was read whole in so many seconds."""
@@ -378,22 +388,3 @@ class Metrics:
         for labels in product(*values):
             family(*labels)
         return family
-
-
-def tz_database() -> str:
-    """The release of the time-zone database that Python uses: a system's own goes before the package.
-    ``unknown`` where the system's does not say. https://docs.python.org/3/library/zoneinfo.html#data-sources
-    """
-    for folder in map(Path, zoneinfo.TZPATH):
-        if (folder / "Europe" / "London").exists():
-            return _system_release(folder)
-    return str(tzdata.IANA_VERSION)
-
-
-def _system_release(folder: Path) -> str:
-    for name in ("tzdata.zi", "+VERSION"):
-        try:
-            return (folder / name).read_text().splitlines()[0].removeprefix("# version ").strip()
-        except (OSError, IndexError):
-            continue
-    return "unknown"

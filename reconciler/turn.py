@@ -92,6 +92,7 @@ def reconcile(world: World, order: Order, due: Sequence[Due]) -> list[TurnReport
         reports = [TurnReport(person, None, "taken") for person in expected if person not in lease]
         renewed = time.monotonic()
         for place, person in enumerate(people):
+            world.gets_on()
             if time.monotonic() - renewed > LEASE_SECONDS / 3:
                 lease, renewed = _renewed(world, lease, people[place:]), time.monotonic()
             turn = Turn(
@@ -104,7 +105,6 @@ def reconcile(world: World, order: Order, due: Sequence[Due]) -> list[TurnReport
                 expected[person],
             )
             reports.append(turn.take(entries[person]))
-            world.gets_on()
         return reports
     finally:
         world.ledger.give_up(lease)
@@ -170,6 +170,7 @@ class Turn:
             lease=self.lease,
             clock=world.clock,
             private=world.private,
+            gets_on=world.gets_on,
         )
         applied = hand.apply(allowed.changes)
         if applied.look_again:

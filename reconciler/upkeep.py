@@ -75,6 +75,7 @@ class Upkeep:
             tally.held += len(gone)
             return
         for connection in long_gone:
+            world.gets_on()
             self._forget(world, connection, now)
             tally.counts["forgotten"] += 1
             world.metrics.purged(Purged.PEOPLE, 1)
@@ -121,6 +122,7 @@ def _use_idle_grants(world: World, dispatcher: Dispatcher, now: datetime, tally:
 
     def use(batch: Sequence[Due]) -> None:
         for due in batch:
+            world.gets_on()
             outcome = _use_grant(world, idle[due.person], weather, now)
             tally.count(outcome)
 

@@ -32,7 +32,7 @@ from reconciler.providers.microsoft.oauth import Entra, certificate, certificate
 from reconciler.providers.microsoft.provider import MicrosoftProvider
 from reconciler.providers.microsoft.transport import Transport as MicrosoftTransport
 from reconciler.providers.microsoft.trial import MicrosoftTrial
-from reconciler.providers.throttle import AtOnce, Quota, Throttle
+from reconciler.providers.throttle import AtOnce, InMemory, Quota, Sleep, Throttle
 from reconciler.settings import Cloud, Microsoft, Settings
 from reconciler.tokens.store import SqlTokens
 
@@ -45,6 +45,26 @@ _GRAPH = {
     Cloud.CHINA: ("https://microsoftgraph.chinacloudapi.cn", "https://login.chinacloudapi.cn"),
 }
 """Graph's and Entra's hosts by cloud (https://learn.microsoft.com/graph/deployments)."""
+
+
+class Quotas(dict[str, InMemory]):
+    """What was used of each vendor's quotas, and for how long it refuses calls: kept through a reload."""
+
+    def of(self, vendor: str) -> InMemory:
+        """Where a vendor's are counted."""
+        return self.setdefault(vendor, InMemory())
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What every vendor is wired with, besides its settings."""
+
+    tokens: SqlTokens
+    memory: CalendarMemory
+    metrics: Metrics
+    quotas: Quotas
+    sleep: Sleep
+
 
 TrialOf = Callable[[Connection, str, datetime], Trial]
 """The trial of a connection, under an installation of its own, from an instant on."""
@@ -60,17 +80,15 @@ class Vendor:
     trial: TrialOf | None = None
 
 
-def open_vendors(
-    settings: Settings, tokens: SqlTokens, memory: CalendarMemory, metrics: Metrics
-) -> Mapping[str, Vendor]:
+def open_vendors(settings: Settings, means: Means) -> Mapping[str, Vendor]:
     """The vendors by name; none is talked to yet. ``ConfigurationError`` for a certificate that is none."""
     vendors: dict[str, Vendor] = {}
     if settings.providers.google:
-        vendors["google"] = _google(settings, tokens, metrics)
+        vendors["google"] = _google(settings, means)
     if settings.providers.microsoft:
-        vendors["microsoft"] = _microsoft(settings, tokens, metrics)
+        vendors["microsoft"] = _microsoft(settings, means)
     if settings.providers.caldav:
-        vendors["caldav"] = _caldav(settings, tokens, memory, metrics)
+        vendors["caldav"] = _caldav(settings, means)
     return vendors
 
 
@@ -89,7 +107,7 @@ def _per_minute(calls: int) -> list[Quota]:
     return [Quota(math.ceil(calls / 60), 1), Quota(calls, 60)]
 
 
-def _google(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> Vendor:
+def _google(settings: Settings, means: Means) -> Vendor:
     given, network = settings.providers.google, settings.network
     assert given is not None
     transport = GoogleTransport(
@@ -100,21 +118,23 @@ def _google(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> Vendor:
     )
     oauth, api = network.endpoints.google_oauth, network.endpoints.google_api
     access = GoogleTokens(
-        tokens,
+        means.tokens,
         transport,
         client_id=given.client_id,
         client_secret=given.client_secret_file.text,
         token_uri=_at(oauth, "/token", TOKEN_URI),
-        observer=metrics,
+        observer=means.metrics,
     )
     throttle = Throttle(
         "google",
         [*_per_minute(given.quota.per_minute), Quota(given.quota.per_day, _DAY)],
         [Quota(given.quota.per_person_per_minute, 60)],
-        observer=metrics,
+        storage=means.quotas.of("google"),
+        observer=means.metrics,
+        sleep=means.sleep,
     )
-    metrics.quota("google", "minute", lambda: throttle.used(60))
-    metrics.quota("google", "day", lambda: throttle.used(_DAY))
+    means.metrics.quota("google", "minute", lambda: throttle.used(60))
+    means.metrics.quota("google", "day", lambda: throttle.used(_DAY))
     endpoint = f"{api.rstrip('/')}/calendar/v3/" if api else None
     client = GoogleClient(transport, access, throttle, endpoint=endpoint)
     consent = GoogleConsent(
@@ -140,7 +160,7 @@ def _at(base: str | None, path: str, usual: str) -> str:
     return f"{base.rstrip('/')}{path}" if base else usual
 
 
-def _microsoft(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> Vendor:
+def _microsoft(settings: Settings, means: Means) -> Vendor:
     given, network = settings.providers.microsoft, settings.network
     assert given is not None
     transport = MicrosoftTransport(
@@ -153,18 +173,20 @@ def _microsoft(settings: Settings, tokens: SqlTokens, metrics: Metrics) -> Vendo
     graph = (network.endpoints.microsoft_graph or graph).rstrip("/")
     login = (network.endpoints.microsoft_login or login).rstrip("/")
     entra = Entra(
-        given.client_id, _microsoft_credential(settings), transport, login_url=login, observer=metrics
+        given.client_id, _microsoft_credential(settings), transport, login_url=login, observer=means.metrics
     )
-    _tell_expiry(given, metrics)
+    _tell_expiry(given, means.metrics)
     throttle = Throttle(
         "microsoft",
         _per_minute(given.quota.per_minute),
         [Quota(given.quota.per_person_per_minute, 60)],
-        observer=metrics,
+        storage=means.quotas.of("microsoft"),
+        observer=means.metrics,
+        sleep=means.sleep,
     )
-    metrics.quota("microsoft", "minute", lambda: throttle.used(60))
+    means.metrics.quota("microsoft", "minute", lambda: throttle.used(60))
     at_once = AtOnce(given.quota.concurrent_per_person)
-    wire = Graph(transport, MicrosoftTokens(entra, tokens), throttle, at_once, f"{graph}/v1.0")
+    wire = Graph(transport, MicrosoftTokens(entra, means.tokens), throttle, at_once, f"{graph}/v1.0")
     consent = MicrosoftConsent(entra, wire, tenant=given.tenant, allowed_tenants=given.allowed_tenants)
     return Vendor(
         MicrosoftProvider(wire, settings.installation.id),
@@ -198,7 +220,7 @@ def _microsoft_credential(settings: Settings) -> str | dict[str, str]:
     return certificate(key, marker + public)
 
 
-def _caldav(settings: Settings, tokens: SqlTokens, memory: CalendarMemory, metrics: Metrics) -> Vendor:
+def _caldav(settings: Settings, means: Means) -> Vendor:
     given, network = settings.providers.caldav, settings.network
     assert given is not None
     transport = CalDavTransport(
@@ -208,7 +230,14 @@ def _caldav(settings: Settings, tokens: SqlTokens, memory: CalendarMemory, metri
         read_seconds=network.timeout.total_seconds(),
         max_body_bytes=network.max_body_bytes,
     )
-    throttle = Throttle("caldav", [], [Quota(given.per_server_per_minute, 60)], observer=metrics)
+    throttle = Throttle(
+        "caldav",
+        [],
+        [Quota(given.per_server_per_minute, 60)],
+        storage=means.quotas.of("caldav"),
+        observer=means.metrics,
+        sleep=means.sleep,
+    )
     wire = CalDavWire(transport, throttle, AtOnce(given.concurrent_per_server))
-    provider = CalDavProvider(wire, tokens, memory, settings.installation.id)
+    provider = CalDavProvider(wire, means.tokens, means.memory, settings.installation.id)
     return Vendor(provider, sign_in=CalDavSignIn(wire))

@@ -47,7 +47,7 @@ class World:
         return replace(self, owner=f"{self.owner}/{cycle}", cycle=cycle)
 
     def gets_on(self) -> None:
-        """A turn in the cycle at work has ended."""
+        """The cycle at work has come to its next step. Raises ``Stopped`` where none is to be begun."""
         self.pulse.beat(self.cycle)
 
 

@@ -60,6 +60,25 @@ class Update:
     actual: ActualEvent | None
     differs: frozenset[Field]
 
+    @property
+    def known(self) -> ActualEvent:
+        """What it is about, as it was read or as the ledger knows it: enough for a conditional write. The
+        block is given where it is known to need no change."""
+        entry = self.entry
+        if self.actual is not None:
+            return self.actual
+        return ActualEvent(
+            event_id=entry.event_id or "",
+            calendar_id=entry.calendar_id or "",
+            etag=entry.etag or "",
+            marker=None,
+            made_as=None,
+            title="",
+            location="",
+            block=None if Field.BLOCK in self.differs else self.event.content.block,
+            day=None,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Take:

@@ -3,6 +3,6 @@
 It is apart from the pages for learners, has no password, and listens on loopback unless told otherwise.
 """
 
-from reconciler.ops.listener import serving
+from reconciler.ops.listener import app_of, serving
 
-__all__ = ["serving"]
+__all__ = ["app_of", "serving"]

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 
+from flask import Flask
+
 from reconciler.bootstrap import House
 from reconciler.errors import ConfigurationError
 from reconciler.ops.app import Desk, create_app
@@ -31,12 +33,17 @@ def desk_of(house: House) -> Desk:
     )
 
 
+def app_of(house: House) -> Flask:
+    """The listener's answers about this house."""
+    return create_app(desk_of(house))
+
+
 @contextmanager
 def serving(house: House) -> Iterator[Serving]:
     """The listener, at work while the context lasts. ``ConfigurationError`` where nothing can listen."""
     listen = house.settings.ops.listen
     try:
-        served = Serving(create_app(desk_of(house)), listen.host, listen.port, name="ops", threads=THREADS)
+        served = Serving(app_of(house), listen.host, listen.port, name="ops", threads=THREADS)
     except OSError as error:
         problem = f"ops.listen: cannot listen on {listen.host} port {listen.port}: {error.strerror}"
         raise ConfigurationError([problem]) from error

@@ -58,6 +58,10 @@ class Serving:
         """Where it listens."""
         return int(self._server.effective_port)
 
+    def replace(self, app: WSGIApplication) -> None:
+        """Answer with another application from the next request on."""
+        self._server.application = app
+
     def close(self) -> None:
         """Stop listening; answers under way are finished."""
         self._stop.set()

@@ -100,7 +100,9 @@ def test_it_fills_calendars_follows_the_lms_shows_what_it_does_and_stops(acme: H
     assert "Traceback" not in log
 
 
-def test_told_to_stop_in_the_middle_it_finishes_what_is_under_way(acme: HouseBed) -> None:
+def test_told_to_stop_in_the_middle_it_finishes_that_change_and_leaves_the_rest_to_the_next_start(
+    acme: HouseBed,
+) -> None:
     with daemon(acme) as process:
 
         def tell_it_to_stop(operation: str) -> None:
@@ -111,7 +113,11 @@ def test_told_to_stop_in_the_middle_it_finishes_what_is_under_way(acme: HouseBed
         acme.google.on_effect = tell_it_to_stop
         _, log = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, log
-    assert acme.states("ana") == acme.states("ben") == [State.LIVE]
+    assert "then told to stop" in log
+    assert acme.states("ana") == [State.LIVE]
+    assert acme.states("ben") == []
+    assert [run.result for run in acme.once()][:1] == ["success"]
+    assert acme.states("ben") == [State.LIVE]
     assert len(acme.seen()) == 2
 
 

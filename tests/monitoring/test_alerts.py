@@ -23,8 +23,8 @@ RULES: list[dict[str, Any]] = [
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 TESTS = sorted(FOLDER.glob("*.test.yml"))
 HEADINGS = ["What it means", "What people notice", "What to look at", "What to do", "How to undo it"]
-OTHERS = {"up", "reconciler_config_last_reload_successful"}
-"""Prometheus' own, and what only a daemon that can reload has."""
+OTHERS = {"up"}
+"""Prometheus' own."""
 each_alert = pytest.mark.parametrize("alert", ALERTS)
 
 

@@ -15,10 +15,11 @@ from prometheus_client import Metric, generate_latest
 
 from reconciler import labels
 from reconciler.diff.changes import Cause, Change, name_of
-from reconciler.metrics import Metrics, tz_database
+from reconciler.metrics import Metrics
 from reconciler.model import ConnectionState, State
 from reconciler.pace import Ahead
 from reconciler.ports import Run
+from reconciler.zones import tz_database
 from tests.support.builders import NOW, an_entry
 
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()

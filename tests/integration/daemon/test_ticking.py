@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.daemon import CLOCK_JUMP, Daemon, Tick
+from reconciler.daemon import CLOCK_JUMP, Daemon, Schedule, Surroundings, Tick
 
 SOON = timedelta(milliseconds=20)
 NEVER = timedelta(days=365)
@@ -48,7 +48,8 @@ class Clock:
 @contextmanager
 def running(*ticks: Tick, clock: Clock | None = None) -> Iterator[Daemon]:
     """A daemon in a thread of its own; stopped, and waited for, at the end."""
-    daemon = Daemon({tick.name: tick for tick in ticks}, jitter=0.0, offset=clock or Clock(), watch=0.01)
+    around = Surroundings(offset=clock or Clock(), watch=0.01)
+    daemon = Daemon(Schedule({tick.name: tick for tick in ticks}, jitter=0.0), around=around)
     thread = threading.Thread(target=daemon.run)
     thread.start()
     try:
@@ -138,7 +139,7 @@ def test_stopping_waits_for_what_is_under_way() -> None:
         go_on.wait(PATIENCE)
         ended.set()
 
-    daemon = Daemon({"push": Tick("push", NEVER, cycle)}, jitter=0.0)
+    daemon = Daemon(Schedule({"push": Tick("push", NEVER, cycle)}, jitter=0.0))
     thread = threading.Thread(target=daemon.run)
     thread.start()
     assert begun.wait(PATIENCE)

@@ -1,0 +1,105 @@
+"""The daemon as a service: a house at work, its pages and its metrics, and what a reload makes of them."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from reconciler import ops, pages
+from reconciler.bootstrap import House
+from reconciler.commands import house_of, log_as_told
+from reconciler.daemon import Daemon, Schedule, Surroundings, Tick
+from reconciler.errors import ConfigurationError, CycleError, ReconcilerError
+from reconciler.settings import Settings, load, needs_restart
+from reconciler.web.app import create_app
+from reconciler.web.server import Serving
+
+DAILY = timedelta(days=1)
+
+
+def serve(config: Path) -> None:
+    """Run the daemon until it is told to stop. Errors of :func:`~reconciler.bootstrap.open_house`, and
+    ``ConfigurationError`` where it cannot listen."""
+    signal.signal(
+        signal.SIGHUP, signal.SIG_IGN
+    )  # whoever asks before the start is over gets what is new anyway
+    with house_of(config) as opened:
+        house = opened.take_up()
+        with ops.serving(house) as desk, pages.serving(house) as served:
+            service = Service(config, house, desk, served)
+            around = Surroundings(pulse=house.lasting.pulse)
+            Daemon(service.schedule(), service.reload, around).run()
+
+
+@dataclass
+class Service:
+    """A house at work, which a reload exchanges for another one."""
+
+    config: Path
+    house: House
+    desk: Serving
+    pages: Serving | None
+
+    def schedule(self) -> Schedule:
+        """The cycles of the present house, told to its metrics too."""
+        house, intervals = self.house, self.house.settings.intervals
+        push, confirm = intervals.push, intervals.confirm
+        ticks = [
+            Tick("push", push, house.loop.push),
+            Tick("audit", push, house.loop.audit),
+            Tick("confirm", confirm, house.loop.confirm),
+            Tick("upkeep", DAILY, house.loop.upkeep, first=confirm),
+        ]
+        if house.loop.posting is not None:
+            ticks.append(Tick("mail", intervals.mail, house.loop.mail))
+        for tick in ticks:
+            house.metrics.interval(tick.name, tick.every.total_seconds())
+            house.metrics.idle(tick.name, partial(house.lasting.pulse.idle, tick.name))
+        house.metrics.configured(house.world.clock().timestamp())
+        return Schedule({tick.name: tick for tick in ticks}, intervals.jitter, lambda: headline(house))
+
+    def reload(self) -> Schedule:
+        """Read the file again and work by it from the next cycle on. ``ConfigurationError``, with the house
+        as it was, where the file cannot be used or asks for what only a restart can do."""
+        before = self.house
+        try:
+            settings = load(self.config)
+            self._refuse_restarts(settings)
+            house = before.renewed(settings)
+        except ReconcilerError as problem:
+            before.metrics.configured(None)
+            if isinstance(problem, ConfigurationError):
+                raise
+            raise ConfigurationError([str(problem)]) from problem
+        self.house = house
+        log_as_told(settings)
+        self.desk.replace(ops.app_of(house))
+        if self.pages is not None:
+            self.pages.replace(create_app(pages.site_of(house)))
+        before.let_go()
+        return self.schedule()
+
+    def _refuse_restarts(self, settings: Settings) -> None:
+        keys = needs_restart(self.house.settings, settings)
+        if keys:
+            raise ConfigurationError(
+                [f"{self.config}: {key}: cannot be changed while running: restart for it" for key in keys]
+            )
+
+
+def headline(house: House) -> str:
+    """How it stands, in a few words for `systemctl status`."""
+    counts = Counter[str]()
+    try:
+        for (_provider, state), count in house.ledger.counts(house.world.clock()).items():
+            counts[state] += count
+    except CycleError:
+        return "the state database cannot be read"
+    words = [f"{counts['live']:,} in place", f"{counts['failing']:,} failing"]
+    if counts["held"]:
+        words.append(f"{counts['held']:,} held")
+    return ", ".join(words)

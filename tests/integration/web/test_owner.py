@@ -100,6 +100,15 @@ def test_switching_notifications_off_says_that_calendars_stop_too(pages: Pages, 
     assert switches(pages) == ({"google", "microsoft"}, False)
 
 
+def test_as_long_as_notifications_are_off_the_page_says_so_loudly(pages: Pages, owner: Browser) -> None:
+    said = "the calendars of 2 connected people are not updated either"
+    assert said not in owner.text
+    owner.press("Save", mails=[]).press("Switch off")
+    assert said in owner.text
+    owner.press("Save", mails=["on"])
+    assert said not in owner.text
+
+
 def test_whose_calendar_is_switched_off_keeps_the_events_and_is_taken_up_again(
     pages: Pages, owner: Browser
 ) -> None:

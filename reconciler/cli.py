@@ -7,6 +7,7 @@ sysexits.h). By precedence: 1, 3, 2, 0.
 from __future__ import annotations
 
 import io
+import json
 import logging
 import signal
 import sys
@@ -21,10 +22,14 @@ from rich.progress import Progress
 
 from reconciler import administration, bootstrap, logs, mails, pages, privacy, rails, verification
 from reconciler.bootstrap import open_house
+from reconciler.capacity import as_json as reach_json
+from reconciler.capacity import as_text as reach_text
+from reconciler.capacity import crowd_of, reaches
 from reconciler.commands import (
     CHANGES,
     FAILED,
     HELD,
+    all_switches,
     explained,
     foreseen,
     house_of,
@@ -153,6 +158,19 @@ def explain(config: Path, at: datetime | None, person: str, session: str | None)
     """Desired, recorded, there, decided and done, for one PERSON (and one SESSION)."""
     with house_of(config, at) as house:
         click.echo(explained(house, person, session))
+
+
+@verb
+@now_option
+@click.option(
+    "--format", "-f", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+def capacity(config: Path, at: datetime | None, form: str) -> None:
+    """How far the vendors' quotas reach, with the people there are and with twice as many."""
+    with house_of(config, at) as house:
+        crowd = crowd_of(house.world, all_switches(house), house.world.clock())
+        found = reaches(house.world, crowd)
+    click.echo(json.dumps(reach_json(found, crowd), indent=2) if form == "json" else reach_text(found, crowd))
 
 
 @verb

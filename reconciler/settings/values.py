@@ -171,7 +171,7 @@ def _secret_file(text: Any, info: ValidationInfo) -> SecretFile:
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
     given_by_systemd = bool(credentials) and not Path(text).is_absolute()
     if given_by_systemd:
-        path = Path(str(credentials)) / text
+        path = _credential(Path(str(credentials)), text)
     content = _content(path)
     if not given_by_systemd and path.stat().st_mode & 0o007:
         raise refused(f"everybody may read {path} (mode {path.stat().st_mode & 0o777:04o}): chmod 600 it")
@@ -179,6 +179,13 @@ def _secret_file(text: Any, info: ValidationInfo) -> SecretFile:
     if not secret.strip():
         raise refused(f"the file {path} is empty")
     return SecretFile(path, secret)
+
+
+def _credential(folder: Path, name: str) -> Path:
+    """Where systemd has put it: under its own name, or as one file of a folder that was handed out whole, as
+    our unit does (``LoadCredential=secret:FOLDER`` makes a ``secret_NAME`` of each; systemd.exec(5))."""
+    alone, one_of_many = folder / name, folder / f"secret_{name}"
+    return one_of_many if one_of_many.exists() and not alone.exists() else alone
 
 
 def _content(path: Path) -> str:

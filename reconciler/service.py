@@ -24,9 +24,8 @@ DAILY = timedelta(days=1)
 def serve(config: Path) -> None:
     """Run the daemon until it is told to stop. Errors of :func:`~reconciler.bootstrap.open_house`, and
     ``ConfigurationError`` where it cannot listen."""
-    signal.signal(
-        signal.SIGHUP, signal.SIG_IGN
-    )  # whoever asks before the start is over gets what is new anyway
+    # Whoever asks before the start is over gets what is new anyway.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with house_of(config) as opened:
         house = opened.take_up()
         with ops.serving(house) as desk, pages.serving(house) as served:

@@ -56,6 +56,7 @@ class Planner:
             people = [person for person in expected if person in lease]
             counts["taken"] += len(expected) - len(people)
             for standing in self.read(people, expected):
+                self.world.gets_on()
                 counts += self._contained(lease, standing)
         finally:
             ledger.give_up(lease)

@@ -69,6 +69,7 @@ class Sender:
             after = batch[-1].id
             occasions = self._occasions(batch)
             for mail in batch:
+                self.world.gets_on()
                 if left == 0:
                     self.counts["mail over the limit"] += 1
                 elif self._allowed(mail) and self.unreached < MOST_UNREACHED:

@@ -14,6 +14,7 @@ from reconciler import bootstrap
 from reconciler.bootstrap import House
 from reconciler.commands import all_switches, foreseen, house_of, who
 from reconciler.errors import ConfigurationError, ReconcilerError
+from reconciler.farewell import COMMAND_LINE
 from reconciler.ledger.audit import AuditLine
 from reconciler.ledger.database import open_database
 from reconciler.ledger.enrolment import Grant
@@ -209,7 +210,10 @@ def connection_sign_in(
 def connection_disconnect(config: Path, person: str) -> None:
     """Disconnect PERSON's calendar. Events there stay and are no longer maintained."""
     with house_of(config) as house:
-        house.ledger.disconnect(person, who(), "command line", house.world.clock())
+        known = next(iter(house.ledger.connections([person])), None)
+        if known is None:
+            raise ReconcilerError("No calendar is connected", whose=f"person {person}")
+        house.farewell.end(known, who(), COMMAND_LINE, "as an operator wants it")
     click.echo(f"Person {person} is disconnected; events already in the calendar stay as they are.")
 
 

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from reconciler.apply import Hand
 from reconciler.diff.changes import Cause, Create, Update
 from reconciler.diff.confirm import (
+    LMS_REFUSED,
     BeginGrace,
     Bench,
     ConfirmPolicy,
@@ -339,9 +340,7 @@ class Confirmation:
         calendar: Calendar,
     ) -> str:
         """The LMS says no: the events are put back."""
-        bench = self._bench(rows, {})
-        why = f"the LMS refused: {answer.why}"
-        for one in bench.put_back(rows, why, final=True):
+        for one in self._bench(rows, {}).put_back(rows, f"{LMS_REFUSED}{answer.why}", final=True):
             if isinstance(one, PutBack):
                 self._put_back(one, calendar)
         return "refused"

@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reconciler.errors import ConnectionBroken, CycleError, ReconcilerError
-from reconciler.model import Connection
+from reconciler.model import Connection, ConnectionState
 from reconciler.ports import Clock, Consent, Ledger, Notice, NoticeKind, Notices, TokenStore
 
 log = logging.getLogger(__name__)
+
+COMMAND_LINE = "command line"
+"""Where operators give their orders, for the audit log."""
 
 
 class Silence:
@@ -45,8 +48,13 @@ class Farewell:
         self.ledger.disconnect(connection.person, who, origin, self.clock(), only=connection)
         revoked = self._revoke(connection, credentials)
         if tell:
-            self.notices.tell(_goodbye(connection, who))
+            self.notices.tell(_goodbye(connection, *self._asker(connection, who, origin)))
         return revoked
+
+    def _asker(self, connection: Connection, who: str, origin: str) -> tuple[str, str]:
+        """Who wanted it, and from where: whoever had the events removed first had asked before."""
+        leaving = connection.state is ConnectionState.LEAVING
+        return (self.ledger.asked_to_leave(connection.person) if leaving else None) or (who, origin)
 
     def _credentials(self, connection: Connection) -> Mapping[str, str] | None:
         try:
@@ -70,15 +78,16 @@ class Farewell:
             return False
 
 
-def _goodbye(connection: Connection, who: str) -> Notice:
+def _goodbye(connection: Connection, who: str, origin: str) -> Notice:
     """Whoever ends a connection, its person is told: they may not have been the one."""
+    by_operator = "operator" if origin == COMMAND_LINE else ""
     since = connection.state_since.isoformat() if connection.state_since else ""
     return Notice(
         NoticeKind.DISCONNECTED,
         connection.person,
         connection.account,
         "",
-        "person" if who == f"person {connection.person}" else "",
+        "person" if who == f"person {connection.person}" else by_operator,
         mark=f"{connection.id}:{since}",
         vendor=connection.provider,
         address=connection.address,

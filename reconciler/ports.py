@@ -622,6 +622,9 @@ class Ledger(Protocol):
         """End a person's connection (``only`` if it still stands as it was read) and destroy its token.
         Raises :class:`~reconciler.errors.ReconcilerError` if there is none."""
 
+    def asked_to_leave(self, person: str) -> tuple[str, str] | None:
+        """Who last asked for a person to be disconnected after their events are removed, and from where."""
+
     def end_baselines(
         self, accounts: Collection[str] | None, people: Collection[str] | None, now: datetime
     ) -> int:

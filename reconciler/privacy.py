@@ -11,13 +11,14 @@ import click
 from reconciler.bootstrap import House
 from reconciler.commands import all_switches, foreseen, house_of, now_option, who
 from reconciler.errors import ReconcilerError
+from reconciler.farewell import COMMAND_LINE
 from reconciler.loop import lms_window
 from reconciler.model import Connection, ConnectionState
 from reconciler.ports import Due
 from reconciler.turn import reconcile
 from reconciler.world import Order
 
-ORIGIN = "command line"
+ORIGIN = COMMAND_LINE
 _TURNS = 3
 """An event that is surplus goes at its second sight, so one turn may not do."""
 

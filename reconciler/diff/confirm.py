@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from reconciler.diff.fields import content_of, digest_of, removal_of
 from reconciler.model import (
@@ -23,6 +24,7 @@ from reconciler.model import (
     MultiDay,
     Registration,
     Removal,
+    Role,
     Standing,
     State,
     UnregisterMode,
@@ -39,6 +41,19 @@ WHY_HELD = {
     HoldReason.ASK: "every learner who deletes an event is asked (unregister.mode is ask)",
 }
 """For people: why a seat waits, and for whom."""
+
+
+class MayNot(StrEnum):
+    """Why deleting the event does not give the seat back."""
+
+    NEVER = "seats are never given back by deleting events (unregister.mode: never)"
+    INSTRUCTOR = "an instructor is not un-registered by deleting the event"
+    NOT_CANCELLABLE = "the LMS does not let this seat be given back"
+    TOO_LATE = "the deadline for giving the seat back has passed"
+
+
+LMS_REFUSED = "the LMS refused: "
+"""Before the code of its reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,14 +278,17 @@ class Bench:
         else:
             yield from self._give_back(session, registration, absent, guarded, Answer.GIVE_BACK in answers)
 
-    def _may_not(self, registration: Registration) -> str | None:
+    def _may_not(self, registration: Registration) -> MayNot | None:
         """Why deleting the event does not give the seat back; ``None`` if it does."""
-        acts = self.policy.mode is not UnregisterMode.NEVER
-        if removal_of(registration, acts) is Removal.PUT_BACK:
-            return "this seat is not given back by deleting the event"
+        if registration.role is Role.INSTRUCTOR:
+            return MayNot.INSTRUCTOR
+        if self.policy.mode is UnregisterMode.NEVER:
+            return MayNot.NEVER
+        if removal_of(registration, gives_back=True) is Removal.PUT_BACK:
+            return MayNot.NOT_CANCELLABLE
         until = registration.session.cancel_until
         if until is not None and until <= self.now:
-            return "the deadline for giving the seat back has passed"
+            return MayNot.TOO_LATE
         return None
 
     def _begun(self, registration: Registration) -> bool:

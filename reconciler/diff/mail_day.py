@@ -233,6 +233,9 @@ def _lost(case: DayCase) -> Verdict:
         return Verdict(Fate.NOTHING)
     if row.state is ToldState.INVITED:
         return Verdict(Fate.CANCEL, row, lost=True)
+    if row.state is ToldState.REFUSED and row.sequence > 0:
+        # What was refused was an update: an earlier entry may lie there, and would for ever.
+        return Verdict(Fate.CANCEL, row, lost=True)
     told = case.address and not _told_otherwise(case, row)
     return Verdict(Fate.TELL if told else Fate.NOTE, row, lost=True)
 

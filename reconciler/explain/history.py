@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import groupby
 
 from reconciler.diff.confirm import WHY_HELD
-from reconciler.explain.words import CAUSES, REFUSALS, Names, Times
+from reconciler.explain.words import CAUSES, MAILS, REFUSALS, Names, Times
 from reconciler.ledger.audit import AuditLine
 from reconciler.model import Answer, EventKey
 from reconciler.ports import Evidence, Occurrence
@@ -40,6 +40,13 @@ _SAID = {
     "not ours to give back any more": "the seat was not ours to give back any more: {why}",
     "seat given back": "proven again; the LMS has cancelled the seat",
 }
+_MAILED = {
+    "mail sent": "told by mail {about}",
+    "mail refused": "could not be told by mail {about}, as the mail server refused it{why}",
+    "mail unknown": "mailed {about}, and nobody knows whether it arrived{why}; it is not sent again unasked",
+    "mail dropped": "not told by mail {about}{why}",
+}
+_LETTER = re.compile(r"(?P<kind>[a-z-]+)(?: \((?P<why>.*)\))?", re.DOTALL)
 _ANSWERS = {
     f"answered {Answer.KEEP}": "answered: keep the seat",
     f"answered {Answer.GIVE_BACK}": "answered: give the seat back, once it is proven",
@@ -49,9 +56,7 @@ _UPDATED = re.compile(r"(?P<adopted>adopted, )?(?P<what>.*?) (?:put right|update
 
 def happened(history: Sequence[Occurrence], answers: Sequence[AuditLine], names: Names) -> Iterator[str]:
     """Every line, oldest first; lines of one minute that say the same of several days are one."""
-    lines = [
-        (one.at, one.session, names.short(_key(one)), _said(one, names.times)) for one in _settled(history)
-    ]
+    lines = [(one.at, one.session, _day_of(one, names), _said(one, names.times)) for one in _settled(history)]
     lines += [
         (one.at, one.detail.removeprefix("session "), "", f"{_ANSWERS[one.what]} ({one.who}, {one.origin})")
         for one in answers
@@ -61,12 +66,19 @@ def happened(history: Sequence[Occurrence], answers: Sequence[AuditLine], names:
         lines, key=lambda line: (names.times.at(line[0]), line[1], line[3])
     ):
         days = " and ".join(dict.fromkeys(day for _at, _session, day, _text in some if day))
-        whose = ", ".join(part for part in ("" if names.session else f"session {session}", days) if part)
+        of_all = f"session {session}" if session and not names.session else ""
+        whose = ", ".join(part for part in (of_all, days) if part)
         yield f"  {minute}  {whose}: {text}" if whose else f"  {minute}  {text}"
 
 
 def _key(line: Occurrence) -> EventKey:
     return EventKey(line.person, line.session, line.slot)
+
+
+def _day_of(line: Occurrence, names: Names) -> str:
+    """Which day it is of; a letter may be of none, or of one that was never in the calendar."""
+    key = _key(line)
+    return names.short(key) if line.what not in _MAILED or names.knows(key) else ""
 
 
 def _settled(history: Sequence[Occurrence]) -> Iterator[Occurrence]:
@@ -84,8 +96,17 @@ def _settled(history: Sequence[Occurrence]) -> Iterator[Occurrence]:
 def _said(line: Occurrence, times: Times) -> str:
     if line.what in _INTENDED:
         return _INTENDED[line.what] + _UNANSWERED
+    if line.what in _MAILED:
+        return _mailed(line)
     known = _SAID.get(line.what)
     return known.format(why=_why(line, times)) if known else f"{line.what} ({line.why})"
+
+
+def _mailed(line: Occurrence) -> str:
+    found = _LETTER.fullmatch(line.why)
+    kind, why = (found["kind"], found["why"]) if found else (line.why, None)
+    about = MAILS.get(kind, f"({kind})")
+    return _MAILED[line.what].format(about=about, why=f": {why}" if why else "")
 
 
 def _why(line: Occurrence, times: Times) -> str:

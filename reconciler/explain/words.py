@@ -34,6 +34,23 @@ REFUSALS = {
 """What an LMS answers when a seat is to be cancelled; the same codes on every way."""
 
 
+MAILS = {
+    "invitation": "of a new or changed day, with its calendar entry",
+    "cancelled": "of a cancellation",
+    "changed": "of a change",
+    "soon": "of a change or cancellation shortly before",
+    "withdrawn": "that an invitation mailed before is taken back",
+    "deleted": "of the deleted event, and until when the seat can be kept",
+    "given-back": "that the seat was given back",
+    "put-back": "that the event was put back, and why",
+    "question": "of the deleted event, with the question whether to keep the seat",
+    "reauthorize": "that the calendar has to be authorized again",
+    "connected": "that a calendar was connected",
+    "disconnected": "that a calendar was disconnected",
+}
+"""What a letter tells of; each is a text of this name."""
+
+
 @dataclass(frozen=True)
 class Times:
     """Shows instants at the wall time of one zone."""
@@ -87,6 +104,10 @@ class Names:
         all_day = day is not None and day.all_day
         when = f"{self.times.day(row.starts)}, all day" if all_day else self.times.at(row.starts)
         return f"{place} day ({when})" if place else f"event of {when}"
+
+    def knows(self, key: EventKey) -> bool:
+        """Whether there is, or was, an event of this day."""
+        return any(one.key == key for one in self.entries)
 
     def short(self, key: EventKey) -> str:
         """A day for a line of history: empty where its session has but one."""

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 
 from reconciler.ledger.tables import audit_log
 
+ASKED_TO_LEAVE = "asked to remove events and disconnect"
+
 
 @dataclass(frozen=True, slots=True)
 class AuditLine:

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from reconciler.errors import ConsentProblem, ConsentRefused, ReconcilerError
-from reconciler.ledger.audit import AuditLine, write_audit
+from reconciler.ledger.audit import ASKED_TO_LEAVE, AuditLine, write_audit
 from reconciler.ledger.database import Database, upsert
 from reconciler.ledger.leases import new_epoch
 from reconciler.ledger.memories import forget_calendar
@@ -92,7 +92,7 @@ class Enrolment:
             if leaving is None:
                 raise ReconcilerError("No calendar is connected and well", whose=f"person {person}")
             row = connection_of(leaving)
-            _log(transaction, row, AuditLine(now, who, origin, "asked to remove events and disconnect"))
+            _log(transaction, row, AuditLine(now, who, origin, ASKED_TO_LEAVE))
         return row
 
     def disconnect(

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from reconciler.ledger.audit import AuditLine, audit_line_of
+from reconciler.ledger.audit import ASKED_TO_LEAVE, AuditLine, audit_line_of
 from reconciler.ledger.database import Database
 from reconciler.ledger.rows import entry_of, occurrence_of, run_of
 from reconciler.ledger.tables import audit_log, event, history, refusal, run
@@ -45,6 +45,14 @@ class Journal:
             statement = statement.where(audit_log.c.detail == f"session {session}")
         with self._database.reading() as connection:
             return [audit_line_of(row) for row in connection.execute(statement.order_by(audit_log.c.id))]
+
+    def asked_to_leave(self, person: str) -> tuple[str, str] | None:
+        """Who last asked for a person to be disconnected after their events are removed, and from where."""
+        asked = sa.and_(audit_log.c.person == person, audit_log.c.what == ASKED_TO_LEAVE)
+        statement = audit_log.select().where(asked).order_by(audit_log.c.id.desc()).limit(1)
+        with self._database.reading() as connection:
+            row = connection.execute(statement).first()
+        return (row.who, row.origin) if row is not None else None
 
     def add_run(self, finished: Run) -> None:
         """Record a finished cycle; the last ten thousand are kept."""

@@ -46,7 +46,8 @@ class Template(StrEnum):
     """The seat was given back. ``session.url`` is where to ask for it again."""
     PUT_BACK = "put-back"
     """The event was put back: deleting it does not give the seat back. ``why``: ``not-allowed``,
-    ``too-late`` or empty. ``contact``: whom to ask, where known."""
+    ``never``, ``instructor``, ``too-late``, ``begun``, ``attended``, ``refused`` (by the LMS) or empty.
+    ``contact``: whom to ask, where known."""
     QUESTION = "question"
     """Give back, or put back? ``answer_url``; ``until``: put back without an answer by then;
     ``sessions``: a list of ``title``, ``days``, in place of ``session`` and ``days``."""
@@ -56,7 +57,7 @@ class Template(StrEnum):
     """A calendar was connected. ``vendor``, ``account``, ``connect_url`` (where to disconnect it)."""
     DISCONNECTED = "disconnected"
     """A calendar was disconnected. ``vendor``, ``account``, ``connect_url``; ``why``: ``person``,
-    ``owner`` or empty."""
+    ``owner``, ``operator`` or empty: who did it."""
 
 
 class Method(StrEnum):

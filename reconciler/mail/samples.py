@@ -51,7 +51,11 @@ _FACTS: Mapping[Template, tuple[dict[str, Any], ...]] = {
     Template.SOON: ({"was": _WAS}, {"whole": True, "days": [day_fact(_day(1), "cancelled")]}),
     Template.DELETED: (_UNTIL,),
     Template.GIVEN_BACK: ({},),
-    Template.PUT_BACK: ({"why": "not-allowed"}, {"why": "too-late", "contact": "training@example.org"}, {}),
+    Template.PUT_BACK: (
+        *({"why": why} for why in ("not-allowed", "never", "begun", "attended", "refused")),
+        {"why": "too-late", "contact": "training@example.org"},
+        {},
+    ),
     Template.QUESTION: (
         {**_UNTIL, "sessions": [{**_SESSION, "days": _DAYS}, {"title": "Fire drill", "days": _DAYS[:1]}]},
         _UNTIL,
@@ -62,6 +66,7 @@ _FACTS: Mapping[Template, tuple[dict[str, Any], ...]] = {
     Template.DISCONNECTED: (
         {**_CALENDAR, "why": "person"},
         {**_CALENDAR, "why": "owner"},
+        {**_CALENDAR, "why": "operator"},
         {"vendor": "Google"},
     ),
 }

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from reconciler.diff.confirm import LMS_REFUSED, MayNot
 from reconciler.diff.letters import SEVERAL
 from reconciler.errors import ReconcilerError
 from reconciler.labels import MailWay
@@ -38,7 +39,9 @@ log = logging.getLogger(__name__)
 LONGEST_WAIT = timedelta(days=3)
 """What could not be told for so long is told no more."""
 TOGETHER = timedelta(minutes=1)
-"""Questions about several seats of a person that are asked within this time are one mail."""
+"""Questions about several seats of a person within this time are one mail, and so are several days of a
+session that are put back."""
+_FOLDED = (NoticeKind.QUESTION, NoticeKind.PUT_BACK)
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class OutboxNotices:
     def tell(self, notice: Notice) -> None:
         """Write it down, once for its mark. Raises nothing: what is done goes on untold."""
         now = self.clock()
-        late = TOGETHER if notice.kind is NoticeKind.QUESTION else timedelta(0)
+        late = TOGETHER if notice.kind in _FOLDED else timedelta(0)
         facts = {
             "notice": notice.kind.value,
             "why": notice.why,
@@ -91,9 +94,16 @@ def is_bare(mail: Mail) -> bool:
     return mail.body is not None and "notice" in json.loads(mail.body)
 
 
+def goes_with(mail: Mail, other: Mail) -> bool:
+    """Whether these two notices, both of one person and waiting, are told in one letter."""
+    if mail.id == other.id or mail.kind != other.kind or mail.kind not in _FOLDED or not is_bare(other):
+        return False
+    return mail.kind == NoticeKind.QUESTION or mail.session == other.session
+
+
 @dataclass(frozen=True)
 class Occasion:
-    """What a notice is written from. ``mates`` are the questions that wait with it."""
+    """What a notice is written from. ``mates`` are those that wait with it and are told in it."""
 
     desired: Desired
     entries: Sequence[LedgerEntry]
@@ -160,11 +170,21 @@ def _given_back(mail: Mail, occasion: Occasion, posting: Posting, facts: dict[st
     return _about(_session(mail, occasion))
 
 
-_WHY_PUT_BACK = {"deadline": "too-late", "not given back by deleting": "not-allowed"}
+_WHY_PUT_BACK: dict[str, str] = {
+    MayNot.NEVER: "never",
+    MayNot.INSTRUCTOR: "instructor",
+    MayNot.NOT_CANCELLABLE: "not-allowed",
+    MayNot.TOO_LATE: "too-late",
+    f"{LMS_REFUSED}begun": "begun",
+    f"{LMS_REFUSED}attended": "attended",
+    f"{LMS_REFUSED}cancel-until": "too-late",
+    f"{LMS_REFUSED}not-cancellable": "not-allowed",
+}
+"""What the text knows of each reason; ``refused`` stands for any other of the LMS."""
 
 
 def _put_back(mail: Mail, occasion: Occasion, posting: Posting, facts: dict[str, Any]) -> dict[str, Any]:
-    why = next((code for part, code in _WHY_PUT_BACK.items() if part in facts["why"]), "")
+    why = _WHY_PUT_BACK.get(facts["why"], "refused" if facts["why"].startswith(LMS_REFUSED) else "")
     return {**_about(_session(mail, occasion)), "why": why, "contact": posting.contact}
 
 

@@ -13,9 +13,9 @@ from reconciler.errors import CycleError
 from reconciler.mail.letter import Letter, packed, unpacked
 from reconciler.mail.smtp import Outcome
 from reconciler.model import Connection, Desired, LedgerEntry, MailState, Mode
-from reconciler.ports import Mail, MailEnd, NoticeKind
+from reconciler.ports import Mail, MailEnd
 from reconciler.post.choosing import Outlets
-from reconciler.post.notices import Occasion, Pointless, is_bare, written
+from reconciler.post.notices import Occasion, Pointless, goes_with, is_bare, written
 from reconciler.post.posting import Posting, PostOrder
 from reconciler.world import World
 
@@ -120,9 +120,9 @@ class Sender:
         connections: Mapping[str, Connection],
     ) -> Occasion:
         mates: list[Mail] = []
-        if mail.kind == NoticeKind.QUESTION:
+        if is_bare(mail):
             waiting = self.world.ledger.mails((MailState.WAITING,), BATCH, mail.person)
-            mates = [one for one in waiting if one.kind == mail.kind and one.id != mail.id and is_bare(one)]
+            mates = [one for one in waiting if goes_with(mail, one)]
         person = mail.person
         return Occasion(
             desired[person],

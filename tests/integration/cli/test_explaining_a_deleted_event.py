@@ -124,7 +124,7 @@ def test_an_instructors_event_is_put_back_once_and_then_left_away(ana: HouseBed)
     holds_lines(
         told(ana, "ivy"),
         "deleted again it stays away, as instructors have no seat to give back.",
-        "to be put back: this seat is not given back by deleting the event",
+        "to be put back: an instructor is not un-registered by deleting the event",
     )
     ana.remove("ivy", "Welding")
     later(ana, DAY)

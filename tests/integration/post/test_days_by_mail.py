@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.ledger.store import SqlLedger, open_ledger
+from reconciler.mail.smtp import Delivery, Outcome
 from reconciler.model import ConnectionState, Invitations, MailState, Mode
 from reconciler.ports import Hold
 from tests.support.postal import COALESCE, DAY, MINUTE, MONDAY, TOMORROW, TUESDAY, Postal, a_postal
@@ -376,3 +377,14 @@ def test_two_processes_send_each_letter_once(postal: Postal) -> None:
     other.loop.mail()
     postal.loop.mail()
     assert len(postal.news()) == 20
+
+
+def test_an_entry_whose_update_was_refused_is_cancelled_all_the_same(postal: Postal) -> None:
+    session = a_learner(postal)
+    postal.server.answers = [Delivery(Outcome.REFUSED, 554, "it looks like spam")]
+    postal.lms.change(session, title="Another")
+    postal.later()
+    assert postal.news() == []
+    postal.lms.cancel("ana", session)
+    postal.later()
+    assert postal.news() == ["ana: cancelled CANCEL 2 07.12. 09:00"]

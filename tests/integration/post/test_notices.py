@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
+from reconciler.diff.confirm import LMS_REFUSED
 from reconciler.errors import StateUnreadable
-from reconciler.model import Answer, MailState
+from reconciler.mail.letter import Template
+from reconciler.model import Answer, MailState, UnregisterMode
 from reconciler.ports import Mail, Notice, NoticeKind
 from reconciler.post.notices import OutboxNotices
-from tests.support.postal import DAY, MINUTE, MONDAY, TUESDAY, Postal
+from tests.support.postal import DAY, MINUTE, MONDAY, NOW, TUESDAY, Postal
 
 GRACE = timedelta(minutes=31)
 
@@ -89,6 +94,53 @@ def test_a_learner_whose_seat_may_not_be_cancelled_is_told_whom_to_ask(postal: P
     delete(postal)
     assert postal.news() == ["ana: put-back"]
     assert postal.server.taken[-1].facts["why"] == "not-allowed"
+
+
+def test_days_of_a_session_that_are_put_back_are_one_letter(postal: Postal) -> None:
+    with_a_calendar(postal, postal.lms.add_session(MONDAY, TUESDAY, cancellable=0))
+    delete(postal)
+    assert postal.news() == ["ana: put-back"]
+    hear(postal)
+    assert postal.news() == []
+
+
+@pytest.mark.parametrize(
+    ("answered", "told"),
+    [
+        ("begun", "begun"),
+        ("cancel-until", "too-late"),
+        ("not-cancellable", "not-allowed"),
+        ("attended", "attended"),
+        ("not-a-learner", "refused"),
+        ("no idea", "refused"),
+    ],
+)
+def test_a_refusal_of_the_lms_is_told_as_what_it_is(postal: Postal, answered: str, told: str) -> None:
+    session = postal.lms.add_session(MONDAY)
+    postal.begun()
+    postal.newcomer("ana", session)
+    why = f"{LMS_REFUSED}{answered}"
+    notices(postal).tell(Notice(NoticeKind.PUT_BACK, "ana", "acme", session, why))
+    postal.later()
+    assert postal.news() == ["ana: invitation REQUEST 0 07.12. 09:00", "ana: put-back"]
+    (letter,) = [one for one in postal.server.taken if one.template == Template.PUT_BACK]
+    assert letter.facts["why"] == told
+
+
+def test_a_deadline_that_has_passed_is_told_as_what_it_is(postal: Postal) -> None:
+    closed = postal.lms.add_session(MONDAY, cancel_until=NOW.replace(tzinfo=None))
+    with_a_calendar(postal, closed)
+    delete(postal)
+    assert postal.news() == ["ana: put-back"]
+    assert postal.server.taken[-1].facts["why"] == "too-late"
+
+
+def test_where_deleting_never_gives_a_seat_back_that_is_told(postal: Postal) -> None:
+    postal.loop = replace(postal.loop, world=replace(postal.loop.world, unregister=UnregisterMode.NEVER))
+    with_a_calendar(postal, postal.lms.add_session(MONDAY))
+    delete(postal)
+    assert postal.news() == ["ana: put-back"]
+    assert postal.server.taken[-1].facts["why"] == "never"
 
 
 def test_several_seats_of_one_person_are_one_question(postal: Postal) -> None:

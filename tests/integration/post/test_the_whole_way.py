@@ -11,6 +11,8 @@ import pytest
 
 from reconciler.labels import MailWay
 from reconciler.mail.smtp import Encryption
+from reconciler.model import MailState
+from reconciler.ports import Mail
 from tests.support.house import MONDAY, TUESDAY, HouseBed, a_house
 from tests.support.microsoft_bed import certificates
 from tests.support.smtp_servers import PASSWORD, USER, Post, a_post
@@ -64,7 +66,7 @@ def test_a_person_without_a_calendar_is_invited_updated_and_cancelled(tmp_path: 
         assert f'reconciler_mails_total{{kind="{MailWay.REQUEST}",result="sent"}} 2.0' in counted
         assert f'reconciler_mails_total{{kind="{MailWay.CANCEL}",result="sent"}} 1.0' in counted
         assert "Mails: 3 sent" in house.cli("status").stdout
-        assert "mail sent" in house.explained("ana") or "invitation" in house.explained("ana")
+        assert "told by mail of a new or changed day" in house.explained("ana")
 
 
 def twice(house: HouseBed) -> None:
@@ -82,6 +84,26 @@ def test_every_connect_and_disconnect_is_told(tmp_path: Path, state_at: str) -> 
         house.house.farewell.end(house.connection("ana"), "person ana", "test", "as asked")
         house.once()
         assert len(post.received) == 2, received(post)
+
+
+def test_who_disconnected_a_calendar_is_said(tmp_path: Path, state_at: str) -> None:
+    with a_post(certificates(), Encryption.STARTTLS) as post, a_house(tmp_path, state_at) as house:
+        house.configure(mail=mailing(tmp_path, post))
+        house.once()
+        for person in ("ana", "ben"):
+            house.lms.add_person(person, email=f"{person}@acme.example")
+            house.connect(person, "google")
+        twice(house)
+        assert house.cli("connection", "disconnect", "ana").exit_code == 0
+        house.house.ledger.leave("ben", "person ben", "192.0.2.1", house.house.world.clock())
+        twice(house)
+        said = {mail.person: mail.body or "" for mail in letters_of(house, "disconnected")}
+        assert '"operator"' in said["ana"]
+        assert '"person"' in said["ben"]
+
+
+def letters_of(house: HouseBed, kind: str) -> list[Mail]:
+    return [one for one in house.house.ledger.mails(tuple(MailState), 100) if one.kind == kind]
 
 
 def test_without_a_mail_section_status_says_that_nobody_is_told(tmp_path: Path, state_at: str) -> None:

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from reconciler.explain.history import happened
-from reconciler.explain.words import Names, Times
+from reconciler.explain.words import MAILS, Names, Times
+from reconciler.mail.letter import Template
 from reconciler.ports import Occurrence
 from tests.support.builders import NOW, a_day, a_registration, a_session, an_entry
 
@@ -82,3 +83,24 @@ def test_times_are_those_of_the_sessions_zone() -> None:
     names = Names([SEAT], ROWS, Times("Asia/Kolkata"), "s1")
     (line,) = happened([Occurrence(NOW, "ana", "s1", 0, "created", "lms")], [], names)
     assert line.startswith(f"  {NOW + timedelta(hours=5, minutes=30):%a %d %b %Y, %H:%M}  ")
+
+
+@pytest.mark.parametrize(
+    ("what", "why", "words"),
+    [
+        ("mail sent", "invitation", "told by mail of a new or changed day, with its calendar entry"),
+        ("mail refused", "changed (550 no such user)", "could not be told by mail of a change, as the mail "
+         "server refused it: 550 no such user"),
+        ("mail unknown", "cancelled (we stopped)", "mailed of a cancellation, and nobody knows whether it "
+         "arrived: we stopped; it is not sent again unasked"),
+        ("mail dropped", "deleted (too late)", "not told by mail of the deleted event, and until when the "
+         "seat can be kept: too late"),
+    ],
+)  # fmt: skip
+def test_what_became_of_a_letter_is_a_sentence(what: str, why: str, words: str) -> None:
+    assert said((what, why, -1)) == [words]
+    assert said((what, why, 0)) == [f"first day: {words}"]
+
+
+def test_every_kind_of_letter_has_its_words() -> None:
+    assert set(MAILS) == {template.value for template in Template}

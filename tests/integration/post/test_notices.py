@@ -67,6 +67,20 @@ def test_a_deletion_is_told_at_the_beginning_of_its_grace_and_the_seat_given_bac
     assert postal.news() == []
 
 
+def test_a_deletion_is_told_though_we_stopped_before_its_grace_was_written_down(postal: Postal) -> None:
+    session = postal.lms.add_session(MONDAY)
+    with_a_calendar(postal, session)
+    mailbox = postal.loop.world.providers["memory"].mailboxes["subject-ana"]  # type: ignore[attr-defined]
+    for events in mailbox.calendars.values():
+        events.clear()
+    postal.ledger.make_due("ana", postal.clock())
+    postal.calendars()
+    until = postal.clock() + GRACE
+    notices(postal).tell(Notice(NoticeKind.DELETED, "ana", "acme", session, "", until, mark="it"))
+    postal.mail()
+    assert postal.news() == ["ana: deleted"]
+
+
 def test_a_seat_that_is_kept_before_it_could_be_told_is_not_asked_about(postal: Postal) -> None:
     session = postal.lms.add_session(MONDAY)
     with_a_calendar(postal, session)

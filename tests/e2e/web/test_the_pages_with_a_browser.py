@@ -60,6 +60,17 @@ def test_an_owner_switches_a_vendor_off_while_somebody_is_connected(town: Town) 
     assert len(town.pages.bed.titles("ana")) == 2
 
 
+def test_an_owner_sees_in_red_that_notifications_are_off(town: Town) -> None:
+    town.pages.bed.lms.add_person("olga", name="Olga Novak", locale="de_AT")
+    owner = town.arrive(town.another_browser(), "olga", role="owner")
+    owner.get_by_label("E-Mail-Benachrichtigungen").uncheck()
+    owner.get_by_role("button", name="Speichern").click()
+    look(owner, "german-owner-confirm-notifications")
+    owner.get_by_role("button", name="Ausschalten").click()
+    expect(owner.get_by_text("E-Mail-Benachrichtigungen sind ausgeschaltet.")).to_be_visible()
+    look(owner, "german-owner-notifications-off")
+
+
 def test_a_grant_withdrawn_at_the_vendor_is_authorized_again_with_one_button(town: Town) -> None:
     page = town.connected("google")
     ledger, connection = town.pages.bed.house.ledger, town.pages.bed.connection("ana")

@@ -54,6 +54,12 @@ def test_ones_own_page_says_that_seats_are_in_question(pages: Pages, ana: Browse
     assert "Room 4" in ana.text
 
 
+def test_no_time_is_spoken_of_where_none_is_shown(pages: Pages, ana: Browser) -> None:
+    ana.open("/seats")
+    assert "Nothing is given back before you say so." in ana.text
+    assert "Given back at " not in ana.text
+
+
 def test_whoever_keeps_them_gets_the_events_back(pages: Pages, ana: Browser) -> None:
     ana.open("/seats").press("Keep my seats, put the events back")
     assert ana.heading == "You keep your seats"
@@ -154,5 +160,6 @@ def test_one_deleted_event_says_until_when_the_seat_can_be_kept(pages: Pages) ->
     ana.open("/seats")
     assert ana.heading == "Do you want to keep this seat?"
     assert "Given back at " in ana.text
+    assert "or before the time shown" in ana.text
     ana.press("Keep my seat, put the event back")
     assert later(pages) == sorted(DAYS)

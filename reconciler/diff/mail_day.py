@@ -148,7 +148,7 @@ def _invited(case: DayCase, row: Told) -> Verdict:
         return Verdict(Fate.WITHDRAW, row)
     if not case.address:
         return Verdict(Fate.NOTHING)
-    if case.address != row.address:
+    if case.address.casefold() != row.address.casefold():  # the same mailbox, wherever mail is read today
         return Verdict(Fate.REDIRECT, row)
     if _news(case, row):
         return Verdict(Fate.INVITE, row)

@@ -414,6 +414,10 @@ def test_a_new_address_gets_the_entry_and_the_old_one_its_cancellation() -> None
     ]
 
 
+def test_an_address_written_in_other_letters_is_no_new_one() -> None:
+    assert mailed(a_desired(SEAT), invited(SEAT), address=ADDRESS.upper()).letters == ()
+
+
 def test_an_address_that_refused_is_left_alone_until_there_is_another() -> None:
     told = [replace(row, state=ToldState.REFUSED) for row in invited(SEAT)]
     moved = of_session(SEAT, days=(a_day("2026-12-03 10:00"),))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,8 @@ from itertools import count
 from pathlib import Path
 
 import requests
+
+from tests.support.ports import free_port
 
 USER, PASSWORD = "alice", "pw"
 _PATIENCE = 30.0
@@ -72,13 +73,6 @@ def folder_for(name: str) -> Iterator[Path]:
     quick = Path("/dev/shm")
     with tempfile.TemporaryDirectory(prefix=f"ilt-{name}-", dir=quick if quick.is_dir() else None) as folder:
         yield Path(folder)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @contextmanager

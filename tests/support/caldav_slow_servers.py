@@ -20,10 +20,10 @@ from tests.support.caldav_servers import (
     CalDavServer,
     answers,
     folder_for,
-    free_port,
     running,
 )
 from tests.support.databases import POSTGRESQL, Server
+from tests.support.ports import free_port
 
 PROGRAMS = {
     "davical": "/usr/share/davical/htdocs/caldav.php",

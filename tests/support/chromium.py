@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 from tests.support.house import SetClock
 from tests.support.pages import Pages, the_pages
+from tests.support.ports import free_port
 
 ACCOUNTS = {"google": "ana@gmail.example", "microsoft": "ana@contoso.example"}
 PICTURES = Path(__file__).parents[2] / "build" / "screenshots"
@@ -62,14 +62,6 @@ def executable() -> str:
 def launch(playwright: Playwright) -> Browser:
     """Chromium, without a window."""
     return playwright.chromium.launch(executable_path=executable(), args=_OPTIONS.split())
-
-
-def free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number
 
 
 @dataclass

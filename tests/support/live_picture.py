@@ -11,7 +11,8 @@ from playwright.sync_api import Page, expect, sync_playwright
 from reconciler.demo.live.pages import create_live
 from reconciler.demo.live.town import a_town
 from reconciler.web.server import Serving
-from tests.support.chromium import free_port, launch
+from tests.support.chromium import launch
+from tests.support.ports import free_port
 
 SIZE = {"width": 1280, "height": 900}
 _PATIENT = 60_000  # milliseconds

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 import urllib.parse
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.ports import free_port
 
 PATIENCE = 60.0
 
@@ -62,7 +63,7 @@ class Prometheus:
 @contextmanager
 def at_work(folder: Path, configuration: str) -> Iterator[Prometheus]:
     """A Prometheus that follows this configuration, with its data in the folder; ended afterwards."""
-    command, port = program("prometheus"), _free_port()
+    command, port = program("prometheus"), free_port()
     (folder / "prometheus.yml").write_text(configuration)
     options = {
         "config.file": folder / "prometheus.yml",
@@ -88,9 +89,3 @@ def _is_ready(prometheus: Prometheus) -> bool:
             return True
     except OSError:
         return False
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        free: int = probe.getsockname()[1]
-    return free

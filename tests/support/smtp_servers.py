@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import socketserver
 import threading
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
 
 from reconciler.mail.smtp import Encryption, Server
 from reconciler.simulators.certificates import Certificates
+from tests.support.ports import free_port
 
 USER, PASSWORD = "training", "correct horse"
 
@@ -65,7 +65,7 @@ def a_post(
     **different: Any,
 ) -> Iterator[Post]:
     """A server with TLS, where one must sign in, for the time of the block."""
-    port = _free_port()
+    port = free_port()
     given = {"user": USER, "password": PASSWORD, "ca_file": str(certificates.ca_file), "timeout": 20.0}
     post = Post(Server("localhost", port, encryption, "reconciler.test", **{**given, **different}))
     context = certificates.server_context()
@@ -86,11 +86,6 @@ def a_post(
         yield post
     finally:
         controller.stop()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 # Told what to answer ------------------------------------------------------------------------------
@@ -166,4 +161,4 @@ def a_scripted(**answers: str) -> Iterator[Scripted]:
 
 def unused() -> Server:
     """A server where nobody listens."""
-    return Server("127.0.0.1", _free_port(), Encryption.NONE, "reconciler.test", timeout=20.0)
+    return Server("127.0.0.1", free_port(), Encryption.NONE, "reconciler.test", timeout=20.0)

@@ -18,8 +18,9 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from reconciler.demo.live.pages import create_live
 from reconciler.demo.live.town import PREFIX, Town, a_town
 from reconciler.web.server import Serving
-from tests.support.chromium import DESK, free_port, look
+from tests.support.chromium import DESK, look
 from tests.support.live_picture import connect
+from tests.support.ports import free_port
 
 SLOW = 60_000
 """Milliseconds within which the daemon does what it does within seconds."""

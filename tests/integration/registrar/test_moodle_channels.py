@@ -18,6 +18,7 @@ from reconciler.lms.moodle_channels import SocketChannel, ssh_channel
 from reconciler.lms.moodle_registrar import MoodleRegistrar
 from reconciler.ports import RegistrarOutcome
 from tests.support.moodle_site import MoodleSite
+from tests.support.ports import free_port
 
 DONE, STILL_THERE = RegistrarOutcome.DONE, RegistrarOutcome.STILL_THERE
 
@@ -65,17 +66,11 @@ def _key(path: Path) -> str:
     return path.with_suffix(".pub").read_text().strip()
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port
-
-
 @pytest.fixture
 def ssh_host(moodle: MoodleSite, tmp_path: Path) -> Iterator[SshHost]:
     """A real sshd on loopback, with the line in ``authorized_keys`` that the documentation shows."""
     sshd = _program("sshd")
-    host = SshHost(tmp_path, _free_port())
+    host = SshHost(tmp_path, free_port())
     key, host_key = _key(tmp_path / "key"), _key(tmp_path / "host_key")
     _key(tmp_path / "another_key")
     script = tmp_path / "forced"

@@ -16,6 +16,7 @@ from reconciler.errors import ConfigurationError
 from reconciler.pages import serving
 from reconciler.settings import load
 from tests.support.pages import PUBLIC, Pages
+from tests.support.ports import free_port
 
 
 @tenacity.retry(wait=tenacity.wait_fixed(0.05), stop=tenacity.stop_after_delay(20), reraise=True)
@@ -38,10 +39,8 @@ def running(pages: Pages, *verb: str) -> Iterator[subprocess.Popen[str]]:
 @pytest.fixture
 def port(pages: Pages) -> int:
     """Where the pages listen, as the settings say."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-    pages.bed.configure(web={"listen": f"127.0.0.1:{number}"}, ops={"listen": "127.0.0.1:19464"})
+    number = free_port()
+    pages.bed.configure(web={"listen": f"127.0.0.1:{number}"}, ops={"listen": f"127.0.0.1:{free_port()}"})
     return number
 
 

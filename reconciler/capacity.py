@@ -14,12 +14,10 @@ from datetime import datetime, timedelta
 from reconciler.due import Chosen
 from reconciler.loop import lms_window
 from reconciler.model import AccountSwitches, ConnectionState, PersonState
-from reconciler.pace import Ahead, Allowance, AuditIntervals, ahead_of
+from reconciler.pace import LAPSING, Ahead, Allowance, AuditIntervals, ahead_of
 from reconciler.world import World
 
 DAY = timedelta(days=1)
-LONGEST_WAIT = timedelta(days=5)
-"""So much longer than its interval no calendar waits, however short the quota: no baseline lapses."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ class Reach:
 def crowd_of(world: World, switches: Mapping[str, AccountSwitches], now: datetime) -> Crowd:
     """Count them, in two ordered streams. Raises ``CycleError`` like a cycle."""
     connected: dict[str, Counter[Ahead]] = {provider: Counter() for provider in world.providers}
-    kept = _Kept(world, switches, now)
+    chosen = Chosen(world, switches, now)
     without = 0
     with world.lms.scan(lms_window(now), now) as scan, world.ledger.people() as states:
         state = next(states, None)
@@ -77,7 +75,7 @@ def crowd_of(world: World, switches: Mapping[str, AccountSwitches], now: datetim
                 state = next(states, None)
             if glance.next_start is None:
                 continue
-            provider = kept.where(state) if state and state.person == glance.person else None
+            provider = _where_kept(chosen, state) if state and state.person == glance.person else None
             if provider is None:
                 without += 1
             else:
@@ -85,15 +83,10 @@ def crowd_of(world: World, switches: Mapping[str, AccountSwitches], now: datetim
     return Crowd(connected, without)
 
 
-class _Kept:
-    """Whose calendar is kept, and where."""
-
-    def __init__(self, world: World, switches: Mapping[str, AccountSwitches], now: datetime) -> None:
-        self._chosen = Chosen(world, switches, now)
-
-    def where(self, state: PersonState) -> str | None:
-        leaving = state.connection is ConnectionState.LEAVING
-        return state.provider if self._chosen.workable(state) and not leaving else None
+def _where_kept(chosen: Chosen, state: PersonState) -> str | None:
+    """The vendor of somebody's calendar, if it is kept."""
+    leaving = state.connection is ConnectionState.LEAVING
+    return state.provider if chosen.workable(state) and not leaving else None
 
 
 def reach_of(people: Mapping[Ahead, int], audits: AuditIntervals, allowance: Allowance | None) -> Reach:
@@ -125,7 +118,7 @@ def _looks_a_day(audits: AuditIntervals, ahead: Ahead) -> float:
 
 def _noticed(every: timedelta, stretch: float) -> Notice:
     """Deletions come at any time between two looks."""
-    longest = every + LONGEST_WAIT
+    longest = every + LAPSING
     between = longest if math.isinf(stretch) else min(every * stretch, longest)
     return Notice(between * 0.5, between * 0.95)
 

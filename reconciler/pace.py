@@ -8,6 +8,8 @@ from enum import StrEnum
 
 NEAR, FORTNIGHT = timedelta(hours=48), timedelta(days=14)
 """How far ahead a next session may be to be looked at most often, and often."""
+LAPSING = timedelta(days=5)
+"""Overdue for so long, a calendar is looked at before its baseline lapses after seven days."""
 _DAY = timedelta(days=1)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import chain
 from typing import Any
 
@@ -17,7 +17,7 @@ from reconciler.ledger.rows import columns_of_switches, person_state_of, switche
 from reconciler.ledger.tables import account, audit_log, person_state, serving
 from reconciler.ledger.tables import connection as connections
 from reconciler.model import AccountSwitches, ConnectionState, PersonState
-from reconciler.pace import FORTNIGHT, NEAR, Ahead, AuditIntervals
+from reconciler.pace import FORTNIGHT, LAPSING, NEAR, Ahead, AuditIntervals
 
 CONNECT_REFUSED = "connect refused"
 """What the audit log calls a consent that came to nothing."""
@@ -89,7 +89,7 @@ class People:
         A calendar that nobody maintains any more is not to be looked at; its next push does that.
         """
         state, has = person_state.c, connections.c
-        near = sa.or_(state.next_start <= now + NEAR, state.next_audit <= now - _LAPSING)
+        near = sa.or_(state.next_start <= now + NEAR, state.next_audit <= now - LAPSING)
         statement = (
             _with_connection()
             .where(state.next_audit <= now, sa.or_(state.retry_at.is_(None), state.retry_at <= now), _IN_USE)
@@ -132,9 +132,6 @@ class People:
                 found.update((row.person, person_state_of(row)) for row in rows)
         return found
 
-
-_LAPSING = timedelta(days=5)
-"""Overdue for so long, a calendar is looked at before its baseline lapses after seven days."""
 
 _IN_USE = connections.c.state.in_([ConnectionState.CONNECTED.value, ConnectionState.SUSPENDED.value])
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.house import HouseBed, a_house
+from tests.support.ports import free_port
 
 
 @pytest.fixture
@@ -23,6 +23,4 @@ def house(tmp_path: Path, ledger_file: Path) -> Iterator[HouseBed]:
 @pytest.fixture
 def port() -> int:
     """Where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        free: int = probe.getsockname()[1]
-    return free
+    return free_port()

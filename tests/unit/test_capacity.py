@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.capacity import LONGEST_WAIT, Reach, reach_of
-from reconciler.pace import Ahead, Allowance, AuditIntervals
+from reconciler.capacity import Reach, reach_of
+from reconciler.pace import LAPSING, Ahead, Allowance, AuditIntervals
 
 INTERVALS = AuditIntervals(jitter=0)
 GOOGLE = Allowance(10_000, 1_000_000)
@@ -50,7 +50,7 @@ def test_where_the_quota_is_short_near_sessions_keep_their_intervals_and_far_one
 def test_where_near_sessions_alone_are_too_many_far_ones_wait_no_longer_than_their_baseline() -> None:
     found = reach(soon=12_500, later=10)
     assert found.noticed[Ahead.SOON].median.total_seconds() == pytest.approx(450 * 1_200_000 / 590_000)
-    assert found.noticed[Ahead.LATER].p95 == (timedelta(days=1) + LONGEST_WAIT) * 0.95
+    assert found.noticed[Ahead.LATER].p95 == (timedelta(days=1) + LAPSING) * 0.95
 
 
 def test_a_vendor_without_a_quota_sets_no_limit() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from reconciler.ops import serving
 from tests.support.house import HouseBed, a_house
 from tests.support.listener import Listener
+from tests.support.ports import free_port
 
 
 @pytest.fixture
@@ -25,9 +25,7 @@ def house(tmp_path: Path, ledger_file: Path) -> Iterator[HouseBed]:
 @pytest.fixture
 def port() -> int:
     """Where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        free: int = probe.getsockname()[1]
-    return free
+    return free_port()
 
 
 @pytest.fixture

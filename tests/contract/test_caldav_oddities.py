@@ -51,6 +51,17 @@ def test_nothing_to_do_costs_one_request_of_less_than_a_kilobyte(caldav: CalDavB
 
 
 @SYNCING
+def test_what_this_process_has_made_needs_no_search_by_its_marker(caldav: CalDavBed) -> None:
+    provider = caldav.provider
+    provider.open(caldav.connection).listing(SINCE)
+    made = [provider.open(caldav.connection).create(a_draft_of(f"s{number}")) for number in range(3)]
+    caldav.asked()
+    events = provider.open(caldav.connection).listing(SINCE).events
+    assert {event.event_id for event in events} == {one.event_id for one in made}
+    assert caldav.asked() == ["REPORT", "REPORT"], "what has changed, and the reading of it"
+
+
+@SYNCING
 def test_a_token_that_is_not_known_any_more_is_refused_and_everything_listed_anew(caldav: CalDavBed) -> None:
     caldav.calendar.create(a_draft_of())
     before = caldav.calendar.listing(SINCE)

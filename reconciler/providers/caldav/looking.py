@@ -1,10 +1,10 @@
 """Listing one calendar, whole: with as little traffic as the server can be trusted with.
 
 Where the server's sync-collection can be trusted, it is asked what has changed since the last look; what it
-does not mention is as it was. Of what has changed, only what is known as ours is read; a path that is not
-known may be anybody's event, so our own are then asked for by their marker. Where it cannot be trusted, all
-etags of ours are asked for and compared; where its etags cannot be trusted either, all of ours are read. Once
-a day everything is listed anew, whatever the server.
+does not mention is as it was. Of what has changed, only what is known as ours is read, from the last look or
+because it was made since; any other path may be anybody's event, so our own are then asked for by their
+marker. Where it cannot be trusted, all etags of ours are asked for and compared; where its etags cannot be
+trusted either, all of ours are read. Once a day everything is listed anew, whatever the server.
 
 Sources: RFC 6578; RFC 4791 sections 7.8 and 7.9.
 """
@@ -12,7 +12,7 @@ Sources: RFC 6578; RFC 4791 sections 7.8 and 7.9.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -31,6 +31,21 @@ BATCH = 50
 """Events read at a time: some 5 kB each, so an answer stays far below the limit for a body."""
 
 
+class Made:
+    """The paths that this process has created, by connection, until its calendar is next looked at."""
+
+    def __init__(self) -> None:
+        self._paths: dict[int, set[str]] = {}
+
+    def add(self, connection: Connection, path: str) -> None:
+        """An event of ours is there."""
+        self._paths.setdefault(connection.id, set()).add(path)
+
+    def taken(self, connection: Connection) -> Set[str]:
+        """Those of a connection, once."""
+        return self._paths.pop(connection.id, frozenset())
+
+
 @dataclass(frozen=True)
 class Looking:
     """How one connection's calendar is listed."""
@@ -41,6 +56,7 @@ class Looking:
     memory: CalendarMemory
     installation: str
     clock: Clock
+    made: Made
 
     @property
     def calendar(self) -> str:
@@ -74,7 +90,7 @@ class Looking:
         if repeated:  # everything over again, in the guise of what has changed
             return None
         kept = {path: known for path, known in old.events.items() if path not in removed | present.keys()}
-        if present.keys() - old.events.keys():
+        if present.keys() - old.events.keys() - self.made.taken(self.connection):
             return Memory(self.calendar, token, old.whole_at, self._compared(kept, since, read))
         return Memory(self.calendar, token, old.whole_at, kept | self._read(present, read))
 

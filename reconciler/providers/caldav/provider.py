@@ -26,7 +26,7 @@ from reconciler.ports import CalendarMemory, Capabilities, Clock, TokenStore
 from reconciler.providers.caldav import dav, mapping
 from reconciler.providers.caldav.client import NAME, NotTaken, Server, Wire, login_of, raws_of
 from reconciler.providers.caldav.discovery import calendars_in
-from reconciler.providers.caldav.looking import Looking
+from reconciler.providers.caldav.looking import Looking, Made
 from reconciler.providers.caldav.manners import Manners
 from reconciler.providers.caldav.mapping import Raw
 from reconciler.providers.caldav.memory import Known
@@ -54,13 +54,15 @@ class CalDavProvider:
         self._memory = memory
         self._installation = installation
         self._clock = clock
+        self._made = Made()
 
     def open(self, connection: Connection) -> CalDavCalendar:
         """The calendars of this connection; talks to nobody."""
         credentials = self._tokens.get(connection)
         server = Server(self._wire, login_of(credentials, f"connection {connection.id}"))
         manners = Manners.of(credentials.get("manners", ""))
-        looking = Looking(server, connection, manners, self._memory, self._installation, self._clock)
+        known = (self._memory, self._installation, self._clock, self._made)
+        looking = Looking(server, connection, manners, *known)
         return CalDavCalendar(looking, credentials.get("home", ""))
 
     def keep_alive(self, connection: Connection) -> None:
@@ -165,6 +167,7 @@ class CalDavCalendar:
             if self._with_uid(draft.made_as, self._default):
                 raise EventIdUsed(problem.what) from problem
             raise
+        self._looking.made.add(self._looking.connection, path)
         return self._written(path, draft.made_as, self._default, etag)
 
     def update(self, draft: Draft, known: ActualEvent) -> Written:

@@ -2,27 +2,28 @@
 
 Network trouble becomes :class:`~reconciler.errors.VendorUnavailable` here, and what is too large
 :class:`~reconciler.errors.VendorNonsense`. Nothing is sent twice, no redirect followed, no cookie kept; the
-environment's proxies and ``.netrc`` are not read.
+environment's proxies and ``.netrc`` are not read. Over urllib3 and not requests, which doubles the CPU that a
+request takes.
 """
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
+from urllib.parse import unquote
 
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+import certifi
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager, Timeout, make_headers
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
+from urllib3.util import parse_url
 
-from reconciler.errors import VendorNonsense, VendorUnavailable
+from reconciler.errors import VendorUnavailable
+from reconciler.providers.bounded import whole
 from reconciler.providers.caldav.guard import Guard, Origin, Refused, origin_of
 
+_USUAL = {"User-Agent": "ilt-calendar-reconciler", "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
 _CHUNK = 65536
 
 
@@ -65,60 +66,33 @@ class Transport:
         connections: int = 64,
     ) -> None:
         self.guard = guard
-        self._proxies = {"http": proxy, "https": proxy} if proxy else {}
-        self._verify: str | bool = ca_file or True
-        self._timeout = (connect_seconds, read_seconds)
+        self._pool = _pool(guard, proxy, maxsize=connections, ca_certs=ca_file or certifi.where())
+        self._timeout = Timeout(connect_seconds, read_seconds)
         self._total_seconds = total_seconds
         self._max_body_bytes = max_body_bytes
-        self._adapter = _GuardedAdapter(guard, connections)
-        self._local = threading.local()
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
         """One request, once."""
         self.guard.admit(origin_of(url))
         try:
-            response = self._session().request(
+            with self._pool.urlopen(
                 method,
                 url,
-                headers=headers,
-                data=body,
+                headers={**_USUAL, **headers},
+                body=body,
                 timeout=self._timeout,
-                allow_redirects=False,
-                stream=True,
-                verify=self._verify,
-                proxies=self._proxies,
-            )
-            with response:
-                return Answer(response.status_code, response.headers, self._read(response))
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            ) as response:
+                read = whole(response.stream(_CHUNK), self._max_body_bytes, self._total_seconds)
+                return Answer(response.status, response.headers, read)
         except Refused:
             raise
-        except (requests.RequestException, HTTPError, OSError) as problem:
+        except (HTTPError, OSError) as problem:
             # The class says what is needed; the message may quote people's addresses.
             kind = ConnectionReset if _was_reset(problem) else VendorUnavailable
             raise kind(f"no answer: {type(problem).__name__}") from problem
-
-    def _session(self) -> requests.Session:
-        """A session of this thread's own: ``requests`` does not promise that one may be shared."""
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = self._local.session = requests.Session()
-            session.trust_env = False
-            session.mount("https://", self._adapter)
-            session.mount("http://", self._adapter)
-            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-            session.headers["User-Agent"] = "ilt-calendar-reconciler"
-        return session
-
-    def _read(self, response: requests.Response) -> bytes:
-        deadline = time.monotonic() + self._total_seconds
-        parts = bytearray()
-        for part in response.iter_content(_CHUNK):
-            parts += part
-            if len(parts) > self._max_body_bytes:
-                raise VendorNonsense(f"an answer of more than {self._max_body_bytes} bytes")
-            if time.monotonic() > deadline:
-                raise VendorUnavailable(f"an answer not complete after {self._total_seconds:g} seconds")
-        return bytes(parts)
 
 
 def _was_reset(problem: BaseException) -> bool:
@@ -157,20 +131,18 @@ def _seconds(timeout: object) -> float | None:
     return float(timeout) if isinstance(timeout, int | float) else None
 
 
-class _GuardedAdapter(HTTPAdapter):
+def _pool(guard: Guard, proxy: str, **given: Any) -> PoolManager:
     """Pools whose connections are made by the guard. A proxy is the operator's, and is connected to as
     usual."""
-
-    def __init__(self, guard: Guard, connections: int) -> None:
-        self._guard = guard
-        super().__init__(pool_maxsize=connections, max_retries=0)
-
-    def init_poolmanager(self, *given: Any, **named: Any) -> None:
-        super().init_poolmanager(*given, **named)
-        http = type("Http", (_GuardedHttp,), {"guard": self._guard})
-        https = type("Https", (_GuardedHttps,), {"guard": self._guard})
-        manager: PoolManager = self.poolmanager
-        manager.pool_classes_by_scheme = {
-            "http": type("HttpPool", (HTTPConnectionPool,), {"ConnectionCls": http}),
-            "https": type("HttpsPool", (HTTPSConnectionPool,), {"ConnectionCls": https}),
-        }
+    if proxy:
+        login = parse_url(proxy).auth
+        headers = make_headers(proxy_basic_auth=unquote(login)) if login else None
+        return ProxyManager(proxy, proxy_headers=headers, **given)
+    http = type("Http", (_GuardedHttp,), {"guard": guard})
+    https = type("Https", (_GuardedHttps,), {"guard": guard})
+    manager = PoolManager(**given)
+    manager.pool_classes_by_scheme = {
+        "http": type("HttpPool", (HTTPConnectionPool,), {"ConnectionCls": http}),
+        "https": type("HttpsPool", (HTTPSConnectionPool,), {"ConnectionCls": https}),
+    }
+    return manager

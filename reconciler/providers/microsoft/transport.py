@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
@@ -18,7 +17,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
-from reconciler.errors import VendorNonsense, VendorUnavailable
+from reconciler.errors import VendorUnavailable
+from reconciler.providers.bounded import whole
 
 _CHUNK = 65536
 
@@ -89,11 +89,11 @@ class Transport:
                 stream=True,
             )
             with response:
-                text = self._read(response)
+                body = whole(response.iter_content(_CHUNK), self._max_body_bytes, self._total_seconds)
         except (requests.RequestException, HTTPError, OSError) as problem:
             # The class says what is needed; the message may quote addresses of proxies and mailboxes.
             raise VendorUnavailable(f"no answer: {type(problem).__name__}") from problem
-        return Answer(response.status_code, response.headers, text)
+        return Answer(response.status_code, response.headers, body.decode("utf-8", "replace"))
 
     def _session(self) -> requests.Session:
         """A session of this thread's own: ``requests`` does not promise that one may be shared."""
@@ -110,14 +110,3 @@ class Transport:
             if self._proxy:
                 session.proxies = {"http": self._proxy, "https": self._proxy}
         return session
-
-    def _read(self, response: requests.Response) -> str:
-        deadline = time.monotonic() + self._total_seconds
-        parts = bytearray()
-        for part in response.iter_content(_CHUNK):
-            parts += part
-            if len(parts) > self._max_body_bytes:
-                raise VendorNonsense(f"an answer of more than {self._max_body_bytes} bytes")
-            if time.monotonic() > deadline:
-                raise VendorUnavailable(f"an answer not complete after {self._total_seconds:g} seconds")
-        return parts.decode("utf-8", "replace")

@@ -31,16 +31,18 @@ class Figure:
 @dataclass(frozen=True)
 class Scale:
     """How much is measured. ``seats`` are the sizes of the LMS, rising; ``people`` are connected at each
-    vendor; ``runs`` are the repetitions of what is paired, of which the median counts."""
+    vendor; ``runs`` are the repetitions of what is paired, of which the median counts; for ``busy_seconds`` a
+    vendor's quota is used up."""
 
     name: str
     seats: tuple[int, int]
     people: int
     runs: int
+    busy_seconds: int
 
 
-FULL = Scale("full", seats=(10_000, 100_000), people=150, runs=5)
-QUICK = Scale("quick", seats=(1_000, 10_000), people=20, runs=3)
+FULL = Scale("full", seats=(10_000, 100_000), people=150, runs=5, busy_seconds=60)
+QUICK = Scale("quick", seats=(1_000, 10_000), people=20, runs=3, busy_seconds=6)
 
 
 def median_ratio(pairs: Sequence[tuple[float, float]]) -> float:

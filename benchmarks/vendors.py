@@ -1,8 +1,9 @@
 """Both simulated vendors in a process of their own, so that their CPU is not the client's.
 
-``python -m benchmarks.vendors FOLDER PEOPLE`` makes so many accounts at each vendor for the program and as
-many for the bare client, prints one line of JSON that says where they are and how to get in, and serves until
-its standard input ends. What arrived is asked for by :meth:`Vendor.requests`.
+``python -m benchmarks.vendors FOLDER PEOPLE LATENCY`` makes so many accounts at each vendor for the program
+and as many for the bare client, prints one line of JSON that says where they are and how to get in, and
+serves until its standard input ends. What arrived is asked for by :meth:`Vendor.requests`. Where there is a
+latency, in seconds, Google's quota is in force as well, and requests are counted but not kept.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from typing import Any
 
 from reconciler.simulators.certificates import Certificates, make_certificates
 from reconciler.simulators.google import GoogleSimulator
+from reconciler.simulators.google_quota import QuotaLimits
 from reconciler.simulators.microsoft import MicrosoftSimulator
+from reconciler.simulators.wire import Fault
 
 GOOGLE_SCOPES = (
     "https://www.googleapis.com/auth/calendar.events",
@@ -56,8 +59,13 @@ class Vendor:
         self._control("DELETE")
         return found
 
-    def _control(self, method: str) -> dict[str, Any]:
-        request = urllib.request.Request(f"{self.url}/_sim/requests", method=method)
+    def quota(self) -> tuple[int, int]:
+        """Units spent so far, and requests refused for want of quota."""
+        found = self._control("GET", "quota")
+        return found["spent"], found["refused"]
+
+    def _control(self, method: str, what: str = "requests") -> dict[str, Any]:
+        request = urllib.request.Request(f"{self.url}/_sim/{what}", method=method)
         context = ssl.create_default_context(cafile=self.ca_file)
         with urllib.request.urlopen(request, context=context) as answer:
             found: dict[str, Any] = json.load(answer)
@@ -71,9 +79,9 @@ def vendor_of(described: dict[str, Any]) -> Vendor:
 
 
 @contextmanager
-def served(folder: Path, people: int) -> Iterator[dict[str, Vendor]]:
+def served(folder: Path, people: int, latency: float = 0.0) -> Iterator[dict[str, Vendor]]:
     """Both vendors, by name, while the context lasts."""
-    command = [sys.executable, "-m", "benchmarks.vendors", str(folder), str(people)]
+    command = [sys.executable, "-m", "benchmarks.vendors", str(folder), str(people), str(latency)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdin is not None
         assert child.stdout is not None
@@ -85,9 +93,13 @@ def served(folder: Path, people: int) -> Iterator[dict[str, Vendor]]:
 # In the process of its own ------------------------------------------------------------------------
 
 
-def _main(folder: str, people: str) -> None:
+def _main(folder: str, people: str, latency: str) -> None:
     certificates = make_certificates(Path(folder))
     google, microsoft = GoogleSimulator(), MicrosoftSimulator()
+    if seconds := float(latency):
+        google = GoogleSimulator(quota=QuotaLimits())
+        google.faults.add(Fault("slow", times=-1, seconds=seconds))
+        google.recorder.enabled = False
     with google.serve(certificates) as first, microsoft.serve(certificates) as second:
         vendors = [
             _google(google, first.url, certificates, int(people)),

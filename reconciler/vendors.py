@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
@@ -32,7 +31,7 @@ from reconciler.providers.microsoft.oauth import Entra, certificate, certificate
 from reconciler.providers.microsoft.provider import MicrosoftProvider
 from reconciler.providers.microsoft.transport import Transport as MicrosoftTransport
 from reconciler.providers.microsoft.trial import MicrosoftTrial
-from reconciler.providers.throttle import AtOnce, InMemory, Quota, Sleep, Throttle
+from reconciler.providers.throttle import AtOnce, InMemory, Quota, Sleep, Throttle, per_minute
 from reconciler.settings import Cloud, Microsoft, Settings
 from reconciler.tokens.store import SqlTokens
 
@@ -102,11 +101,6 @@ def allowances(settings: Settings) -> Mapping[str, Allowance]:
     return found
 
 
-def _per_minute(calls: int) -> list[Quota]:
-    """So many calls a minute, and evenly within it: a vendor's minute begins when it likes."""
-    return [Quota(math.ceil(calls / 60), 1), Quota(calls, 60)]
-
-
 def _google(settings: Settings, means: Means) -> Vendor:
     given, network = settings.providers.google, settings.network
     assert given is not None
@@ -127,7 +121,7 @@ def _google(settings: Settings, means: Means) -> Vendor:
     )
     throttle = Throttle(
         "google",
-        [*_per_minute(given.quota.per_minute), Quota(given.quota.per_day, _DAY)],
+        [*per_minute(given.quota.per_minute), Quota(given.quota.per_day, _DAY)],
         [Quota(given.quota.per_person_per_minute, 60)],
         storage=means.quotas.of("google"),
         observer=means.metrics,
@@ -178,7 +172,7 @@ def _microsoft(settings: Settings, means: Means) -> Vendor:
     _tell_expiry(given, means.metrics)
     throttle = Throttle(
         "microsoft",
-        _per_minute(given.quota.per_minute),
+        per_minute(given.quota.per_minute),
         [Quota(given.quota.per_person_per_minute, 60)],
         storage=means.quotas.of("microsoft"),
         observer=means.metrics,

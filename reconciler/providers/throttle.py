@@ -92,6 +92,11 @@ class Quota:
     seconds: int
 
 
+def per_minute(calls: int) -> list[Quota]:
+    """So many calls a minute, and evenly within it: a vendor's minute begins when it likes."""
+    return [Quota(math.ceil(calls / 60), 1), Quota(calls, 60)]
+
+
 class InMemory(MemoryStorage):
     """The library's counters in memory, swept once a second while they are used. By itself the library sweeps
     a hundred times a second, and starts a thread each time."""

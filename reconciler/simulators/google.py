@@ -12,6 +12,7 @@ decides. Beyond the shared control surface:
 ``POST /_sim/tokens``         ``{"mailbox", "scopes"?}``: a refresh token
 ``POST /_sim/revoke``         ``{"mailbox"}``: its owner withdraws all consent
 ``GET /_sim/foreign``         answers that showed events not asked for by property or id
+``GET /_sim/quota``           units spent so far, and how many requests were refused for want of quota
 ============================  ===============================================================
 """
 
@@ -173,7 +174,7 @@ class GoogleSimulator(Simulator):
         """See the table above."""
         for name in ("accounts", "owner", "purge", "tokens", "revoke"):
             yield Rule(f"/_sim/{name}", endpoint=f"control_{name}", methods=["POST"])
-        for name in ("calendar", "foreign"):
+        for name in ("calendar", "foreign", "quota"):
             yield Rule(f"/_sim/{name}", endpoint=f"control_{name}", methods=["GET"])
 
     def __call__(self, environ: type_environ, start_response: Any) -> Iterable[bytes]:
@@ -328,6 +329,10 @@ class GoogleSimulator(Simulator):
     def control_foreign(self, request: Request) -> Response:
         """Show the events that nobody asked for."""
         return json_response({"foreign": [vars(one) for one in self._foreign]})
+
+    def control_quota(self, request: Request) -> Response:
+        """Show what was spent of the quota."""
+        return json_response({"spent": self.quota.spent_units, "refused": self.quota.refused})
 
 
 def _bearer(request: Request) -> str:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import heapq
+import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
 
 from reconciler.errors import EventGone, EventRefused, Throttled, VendorUnavailable
-from reconciler.providers.throttle import SHORT, InMemory, Quota, Throttle, repeating, seconds_of
+from reconciler.providers.throttle import (
+    SHORT,
+    InMemory,
+    Quota,
+    Throttle,
+    per_minute,
+    repeating,
+    seconds_of,
+)
+from reconciler.simulators.google_quota import Quota as SimulatedQuota
+from reconciler.simulators.google_quota import QuotaLimits
 
 
 class Clock:
@@ -264,3 +277,76 @@ def test_memory_is_swept_of_what_no_window_needs_any_more_and_not_at_every_reque
     storage.timer.function()
     assert not any(storage.events.values())
     assert storage.timer.interval >= 1
+
+
+class InTurns:
+    """Threads of which one runs at a time, on a clock that moves to the next of them when all sleep."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._wakings: list[tuple[float, int]] = []
+        self._gates: dict[int, threading.Event] = {}
+        self._asleep = threading.Semaphore(0)
+
+    def sleep(self, seconds: float) -> None:
+        me = threading.get_ident()
+        heapq.heappush(self._wakings, (self._clock.now + seconds, me))
+        self._asleep.release()
+        self._gates[me].wait()
+        self._gates[me].clear()
+
+    def run(self, work: Callable[[], None], threads: int) -> None:
+        """Have so many threads do it, to its end."""
+
+        def turn() -> None:
+            self._gates[threading.get_ident()] = threading.Event()
+            self.sleep(0)
+            work()
+            self._asleep.release()
+
+        made = [threading.Thread(target=turn) for _ in range(threads)]
+        for thread in made:
+            thread.start()
+            self._asleep.acquire()
+        while self._wakings:
+            self._clock.now, who = heapq.heappop(self._wakings)
+            self._gates[who].set()
+            self._asleep.acquire()
+        for thread in made:
+            thread.join()
+
+
+@pytest.mark.parametrize("threads", [8, 40])
+def test_a_vendors_quota_is_used_up_without_a_single_refusal(clock: Clock, threads: int) -> None:
+    """Calls take from 20 to 180 ms to arrive, so that the vendor sees them closer together than they left."""
+    quota, per_vendor_minute, minutes = SimulatedQuota(QuotaLimits(project=3_000, user=600)), 3_000, 2
+    turns, chance = InTurns(clock), random.Random(1)
+    throttle = Throttle("google", per_minute(per_vendor_minute), [Quota(600, 60)], sleep=turns.sleep)
+    end, sent = clock.now + 60 * minutes, []
+
+    def work() -> None:
+        while clock.now < end:
+            person = str(chance.randrange(500))
+            throttle.admit(person)
+            sent.append(clock.now)
+            turns.sleep(chance.uniform(0.02, 0.18))
+            quota.charge(person, 1, datetime.fromtimestamp(clock.now, UTC))
+
+    turns.run(work, threads)
+    assert quota.refused == 0
+    assert most_in_any_window(sent[:500], 1) <= per_vendor_minute / 60  # also at the very start
+    assert quota.spent_units >= 0.95 * per_vendor_minute * minutes
+
+
+def test_calls_that_a_network_holds_up_for_a_second_are_not_refused_when_they_arrive_together(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(random, "uniform", lambda low, high: 0.001)  # no luck: threads that never lose time
+    quota = SimulatedQuota(QuotaLimits(project=3_000))
+    throttle = Throttle("google", per_minute(3_000), [], sleep=clock.sleep)
+    begun = clock.now
+    while clock.now < begun + 125:
+        throttle.admit("ana")
+        held_up = max(clock.now, begun + 61) if clock.now >= begun + 60 else clock.now
+        quota.charge(str(clock.now), 1, datetime.fromtimestamp(held_up, UTC))
+    assert quota.refused == 0

@@ -107,7 +107,7 @@ def _failing(tests: Sequence[str], tree: Path) -> str | None:
         return "it hangs"
     if ended.returncode == 0:
         return None
-    lines = [line for line in ended.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+    lines = [line for line in ended.stdout.splitlines() if line.startswith(("FAILED tests/", "ERROR tests/"))]
     return lines[0].split(" - ")[0] if lines else f"pytest ended with {ended.returncode}"
 
 

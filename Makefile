@@ -37,8 +37,8 @@ boundaries: $(VENV)/installed ## something happens at every boundary of every sm
 histories: $(VENV)/installed ## N random histories (20000), from seed FIRST
 	@$(BIN)/python -m tests.harness histories $(or $(N),20000) --first $(or $(FIRST),0)
 
-kills: $(VENV)/installed ## N real kills of the program (500), from seed FIRST
-	@$(BIN)/python -m tests.harness kills $(or $(N),500) --first $(or $(FIRST),0)
+kills: $(VENV)/installed ## N real kills of the program (500), from seed FIRST; VENDOR=caldav: with a real Radicale
+	@$(BIN)/python -m tests.harness kills $(or $(N),500) --first $(or $(FIRST),0) --vendor "$(VENDOR)"
 
 lost-replies: $(VENV)/installed ## N lost replies at each vendor (10000)
 	@$(BIN)/python -m tests.harness lost-replies $(or $(N),10000)

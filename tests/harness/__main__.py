@@ -9,6 +9,8 @@ import click
 
 from tests.harness import campaign
 
+VENDOR = click.option("--vendor", type=click.Choice(["", "caldav"]), default="", help="Of this one alone.")
+
 
 @click.group()
 def main() -> None:
@@ -34,9 +36,10 @@ def histories(count: int, first: int) -> None:
 @main.command()
 @click.argument("count", type=int)
 @click.option("--first", default=0, help="The first seed.")
-def kills(count: int, first: int) -> None:
+@VENDOR
+def kills(count: int, first: int, vendor: str) -> None:
     """COUNT real kills of the program."""
-    sys.exit(campaign.kills(count, first).end())
+    sys.exit(campaign.kills(count, first, vendor).end())
 
 
 @main.command("lost-replies")

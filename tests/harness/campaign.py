@@ -180,15 +180,16 @@ def lost_replies(count: int) -> Report:
     return report
 
 
-def kills(count: int, first: int) -> Report:
+def kills(count: int, first: int, vendor: str = "") -> Report:
     """So many kills, a dozen in each house; one house after the other, for each has processes of its own."""
-    report, total = Report("kills", {"first seed": first}), Counter[str]()
+    name = f"kills-{vendor}" if vendor else "kills"
+    report, total = Report(name, {"first seed": first}), Counter[str]()
     seed = first
     while total["killed"] < count:
         with templates() as files:
             folder = files.state.parent
             shutil.copy(files.state, folder / "state.db")
-            made = kill(folder, min(12, count - total["killed"]), seed)
+            made = kill(folder, min(12, count - total["killed"]), seed, vendor)
         total += made.counts
         report.wrongs += [f"seed {seed}: {wrong}" for wrong in made.wrongs]
         seed += 1

@@ -1,4 +1,5 @@
-"""The installed program, really killed (SIGKILL) at random instants, against both vendors over HTTPS.
+"""The installed program, really killed (SIGKILL) at random instants, against both vendors over HTTPS or
+against a real Radicale.
 
 Each time something has changed, the program is started as its users start it, and killed at or a few
 milliseconds after one of its requests. Then it is started again, and within two rounds everybody's calendar
@@ -11,6 +12,8 @@ import random
 import subprocess
 import threading
 from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,9 +23,11 @@ import sqlalchemy as sa
 
 from reconciler.ledger.tables import event
 from reconciler.simulators.lms import Booked, When
+from tests.support.caldav_relay import a_radicale
 from tests.support.house import HouseBed, a_house
 
-PEOPLE = {"ana": "google", "gil": "google", "ben": "microsoft", "mia": "microsoft"}
+SIMULATED = {"ana": "google", "gil": "google", "ben": "microsoft", "mia": "microsoft"}
+REAL = dict.fromkeys(SIMULATED, "caldav")
 SESSIONS = ("session-1", "session-2", "session-3")
 MOST_REQUESTS = 24
 MINUTE = timedelta(minutes=1)
@@ -37,6 +42,7 @@ class Kills:
 
     house: HouseBed
     dice: random.Random
+    people: Mapping[str, str]
     counts: Counter[str] = field(default_factory=Counter)
     wrongs: list[str] = field(default_factory=list)
     deleted: set[tuple[str, str]] = field(default_factory=set)
@@ -47,7 +53,7 @@ class Kills:
         lms = self.house.lms
         for number, session in enumerate(SESSIONS):
             lms.add_session(self._day(number), id=session, title=session)
-        for person, vendor in PEOPLE.items():
+        for person, vendor in self.people.items():
             self.house.newcomer(person, vendor, *[one for one in SESSIONS if self.dice.random() < 0.7])
         self.house.once()
 
@@ -78,7 +84,7 @@ class Kills:
 
     def _change(self) -> None:
         lms, dice = self.house.lms, self.dice
-        person, session = dice.choice(list(PEOPLE)), dice.choice(SESSIONS)
+        person, session = dice.choice(list(self.people)), dice.choice(SESSIONS)
         booked = "booked" in lms.statuses(person, session).values()
         match dice.choice(("book", "cancel", "title", "move", "delete", "delete")):
             case "book" if not booked:
@@ -183,10 +189,15 @@ def _wanted(one: Booked) -> tuple[str, str, datetime, datetime, str]:
     return one.person, one.title, starts, ends, one.location
 
 
-def kill(folder: Path, count: int, seed: int) -> Kills:
-    """Kill it so many times, in one house. ``folder`` holds ``state.db`` with our schema."""
-    with a_house(folder, f"sqlite:///{folder}/state.db", network={"timeout": "60s"}) as house:
-        made = Kills(house, random.Random(seed))
+def kill(folder: Path, count: int, seed: int, vendor: str = "") -> Kills:
+    """Kill it so many times, in one house. ``folder`` holds ``state.db`` with our schema. With ``vendor``
+    "caldav" everybody's calendar lies on a real Radicale."""
+    people = REAL if vendor == "caldav" else SIMULATED
+    with ExitStack() as stack:
+        radicale = stack.enter_context(a_radicale(list(people))) if vendor == "caldav" else None
+        state, network = f"sqlite:///{folder}/state.db", {"timeout": "60s"}
+        house = stack.enter_context(a_house(folder, state, caldav=radicale, network=network))
+        made = Kills(house, random.Random(seed), people)
         made.begin()
         while made.counts["killed"] < count and not made.wrongs:
             made.once()

@@ -10,11 +10,11 @@ import pytest
 from tests.harness.kills import kill
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(("seed", "count", "vendor"), [(0, 13, ""), (1, 12, ""), (0, 3, "caldav")])
 def test_killed_at_any_instant_it_recovers_within_two_rounds(
-    tmp_path: Path, ledger_file: Path, seed: int
+    tmp_path: Path, ledger_file: Path, seed: int, count: int, vendor: str
 ) -> None:
     shutil.copy(ledger_file, tmp_path / "state.db")
-    made = kill(tmp_path, 13 - seed, seed)
+    made = kill(tmp_path, count, seed, vendor)
     assert made.wrongs == []
-    assert made.counts["killed"] == 13 - seed
+    assert made.counts["killed"] == count

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -28,7 +28,8 @@ _PATIENCE = 30.0
 
 @dataclass
 class CalDavServer:
-    """A server that runs. ``home`` is the path of alice's calendars, ``entrance`` where one begins."""
+    """A server that runs. ``home`` is the path of alice's calendars, ``entrance`` where one begins;
+    ``folder`` is where it keeps its data."""
 
     name: str
     origin: str
@@ -36,6 +37,7 @@ class CalDavServer:
     entrance: str = "/"
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    folder: Path | None = None
 
     @property
     def address(self) -> str:
@@ -53,15 +55,17 @@ class CalDavServer:
         assert answer.status_code == 201, (self.name, answer.status_code, answer.text)
         return path
 
-    def ask(self, method: str, path: str, body: str = "", **headers: str) -> requests.Response:
-        """What another program of alice's would ask."""
+    def ask(
+        self, method: str, path: str, body: str = "", user: str = USER, **headers: str
+    ) -> requests.Response:
+        """What another program of alice's (or somebody else's) would ask."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         return requests.request(
             method,
             f"{self.origin}{path}",
             data=body.encode(),
             headers=given,
-            auth=(USER, PASSWORD),
+            auth=(user, PASSWORD),
             timeout=30,
             allow_redirects=False,
         )
@@ -114,19 +118,19 @@ def answers(server: CalDavServer, path: str, folder: Path) -> None:
 
 
 @contextmanager
-def radicale() -> Iterator[CalDavServer]:
-    """Radicale, from PyPI."""
+def radicale(people: Sequence[str] = (USER,)) -> Iterator[CalDavServer]:
+    """Radicale, from PyPI, which knows these people."""
     with folder_for("radicale") as folder:
         port = free_port()
         users = folder / "users"
-        users.write_text(f"{USER}:{PASSWORD}\n")
+        users.write_text("".join(f"{person}:{PASSWORD}\n" for person in people))
         command = [
             *(sys.executable, "-m", "radicale", "--config", "", "--server-hosts", f"127.0.0.1:{port}"),
             *("--auth-type", "htpasswd", "--auth-htpasswd-filename", str(users)),
             *("--auth-htpasswd-encryption", "plain", "--auth-delay", "0"),
             *("--storage-filesystem-folder", str(folder / "data")),
         ]
-        server = CalDavServer("radicale", f"http://127.0.0.1:{port}", f"/{USER}/")
+        server = CalDavServer("radicale", f"http://127.0.0.1:{port}", f"/{USER}/", folder=folder)
         with running(command, folder) as process:
             server.processes.append(process)
             answers(server, "/", folder)

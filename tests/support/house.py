@@ -39,13 +39,15 @@ from reconciler.commands import one_of_each, plans_of
 from reconciler.ledger.enrolment import Grant
 from reconciler.lms.reference_tables import create_schema
 from reconciler.model import Connection, LedgerEntry, State
-from reconciler.ports import Run
+from reconciler.ports import Run, SignIn
 from reconciler.render import Line, lines_of
 from reconciler.settings import load
 from reconciler.simulators.google import CLIENT
 from reconciler.simulators.lms import SmallLms, When
 from reconciler.simulators.microsoft_directory import DEFAULT_CLIENT_ID, DEFAULT_SECRET
 from reconciler.tokens.cipher import generate_key
+from tests.support.caldav_relay import Radicale
+from tests.support.caldav_servers import PASSWORD
 from tests.support.google import impatient
 from tests.support.microsoft_bed import certificates
 from tests.support.vendors import WRITES, Google, Microsoft, Seen, Vendor
@@ -82,8 +84,9 @@ class HouseBed:
     clock: SetClock
     google: Google
     microsoft: Microsoft
-    addresses: dict[str, tuple[Vendor, str]] = field(default_factory=dict)
+    addresses: dict[str, tuple[Vendor | Radicale, str]] = field(default_factory=dict)
     written: SmallLms | None = None
+    caldav: Radicale | None = None
     _opened: ExitStack | None = None
     _house: House | None = None
     _own: str = ""
@@ -99,8 +102,8 @@ class HouseBed:
         return self.written
 
     @property
-    def vendors(self) -> tuple[Vendor, Vendor]:
-        return self.google, self.microsoft
+    def vendors(self) -> tuple[Vendor | Radicale, ...]:
+        return self.google, self.microsoft, *([self.caldav] if self.caldav else [])
 
     # The program ----------------------------------------------------------------------------------
 
@@ -182,6 +185,18 @@ class HouseBed:
         grant = Grant(person, who.account, vendor, granted.subject, address, granted.calendar, who.identity)
         return self.house.connect(grant, granted.refresh_token, "test", "test")
 
+    def sign_in(self, person: str) -> Connection:
+        """Connect somebody's calendar by user name and password."""
+        assert self.caldav is not None
+        self.caldav.move_in(person)
+        self.remember_own_events()
+        self.addresses[person] = (self.caldav, person)
+        flow = self.house.sign_ins["caldav"]
+        sign_in = SignIn(self.caldav.address, person, PASSWORD)
+        (offer,) = flow.calendars(sign_in)
+        granted = flow.finish(sign_in, offer.id)
+        return self.house.connect_granted(self.house.person(person), "caldav", granted, "test")
+
     def disconnect(self, person: str) -> None:
         self.house.ledger.disconnect(person, "test", "test", self.clock())
 
@@ -196,7 +211,7 @@ class HouseBed:
         self.lms.add_person(person)
         for session in sessions:
             self.lms.book(person, session)
-        self.connect(person, vendor)
+        self.sign_in(person) if vendor == "caldav" else self.connect(person, vendor)
 
     def rename_lms_table(self, old: str, new: str) -> None:
         """A table of the small LMS goes under another name: it cannot be read, or can be again."""
@@ -259,7 +274,12 @@ class HouseBed:
 
 @contextmanager
 def a_house(
-    folder: Path, state: str, lms: Values | None = None, clock: SetClock | None = None, **sections: Any
+    folder: Path,
+    state: str,
+    lms: Values | None = None,
+    clock: SetClock | None = None,
+    caldav: Radicale | None = None,
+    **sections: Any,
 ) -> Iterator[HouseBed]:
     """A house with nobody in it. ``lms`` is the settings' section; the small LMS, made anew, without it.
 
@@ -274,6 +294,12 @@ def a_house(
         _write_secrets(folder)
         where = {"witness_file": str(folder / "witness"), **database(folder, "state", state)}
         bed.configure(**laid_over(_settings(*urls), {"lms": lms, "state": where, **sections}))
+        if caldav is not None:
+            bed.caldav = caldav
+            bed.configure(
+                providers={"caldav": {"allowed_hosts": [caldav.address]}},
+                accounts={"defaults": {"vendors": ["google", "microsoft", "caldav"]}},
+            )
         stack.callback(bed.close)
         bed.remember_own_events()
         yield bed

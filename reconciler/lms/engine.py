@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psycopg
 import sqlalchemy as sa
+from psycopg.abc import RV, PQGen
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
@@ -39,6 +41,7 @@ _DRIVERS = {
 }
 _TIMEOUT = "lms_statement_timeout"
 _CONNECT_SECONDS = 10
+_SILENT_SECONDS = 30  # beyond its own time-out, for a server that accepts what is sent and never answers
 _STALLED_READER_SECONDS = 600  # how long MariaDB keeps a stream open whose reader is busy elsewhere
 _STREAM = 2_000  # rows of a stream in memory at once
 _LONGEST_REASON = 300
@@ -53,7 +56,8 @@ def read_engine(
     """An engine for reading an LMS at a PostgreSQL, MariaDB, MySQL or SQLite URL.
 
     ``statement_timeout`` is in seconds; ``None`` leaves it to the server. SQLite has none. Connecting
-    is left to the first read, and every connection is tried before it is used again.
+    is left to the first read, and every connection is tried before it is used again. A server that does
+    not answer for half a minute longer than that is given up.
     """
     parsed = sa.make_url(url)
     if password is not None:
@@ -62,22 +66,41 @@ def read_engine(
     options: dict[str, Any] = {"pool_pre_ping": True, "execution_options": {_TIMEOUT: statement_timeout}}
     if kind == "sqlite":
         return _sqlite_engine(parsed, options)
-    return sa.create_engine(
+    longest = None if statement_timeout is None else statement_timeout + _SILENT_SECONDS
+    engine = sa.create_engine(
         parsed.set(drivername=_DRIVERS.get(kind, parsed.drivername)),
-        connect_args=_connect_arguments(kind, statement_timeout),
+        connect_args=_connect_arguments(kind, longest),
+        pool_timeout=longest or _SILENT_SECONDS,
         **options,
     )
+    if kind == "postgresql" and longest is not None:
+        give_up_after(engine, longest)
+    return engine
 
 
-def _connect_arguments(kind: str, statement_timeout: float | None) -> dict[str, Any]:
-    """Time-outs for a server that is gone without saying so."""
+def _connect_arguments(kind: str, longest: float | None) -> dict[str, Any]:
+    """Time-outs for a server that is gone without saying so; answers take so many seconds at most."""
     if kind == "postgresql":  # no prepared statements: they do not survive a transaction pooler
         keepalives = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
         return {"connect_timeout": _CONNECT_SECONDS, "prepare_threshold": None, **keepalives}
     arguments: dict[str, Any] = {"connect_timeout": _CONNECT_SECONDS, "charset": "utf8mb4"}
-    if statement_timeout is not None:
-        arguments["read_timeout"] = statement_timeout + 30
+    if longest is not None:
+        arguments |= {"read_timeout": longest, "write_timeout": longest}
     return arguments
+
+
+def give_up_after(engine: Engine, seconds: float) -> None:
+    """Have an engine's connections to PostgreSQL wait so long for an answer and no longer: libpq itself waits
+    for ever for a server that is there and says nothing."""
+
+    class Impatient(psycopg.Connection[Any]):
+        def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+            return super().wait(gen, interval, seconds if timeout is None else timeout)
+
+    def connect(_dialect: Any, _record: Any, arguments: Any, named: Any) -> psycopg.Connection[Any]:
+        return Impatient.connect(*arguments, **named)
+
+    sa.event.listen(engine, "do_connect", connect)
 
 
 def _sqlite_engine(url: URL, options: dict[str, Any]) -> Engine:

@@ -28,6 +28,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from reconciler.errors import LmsUnreadable
+from reconciler.lms.engine import give_up_after
 from reconciler.ports import RegistrarAnswer, RegistrarOutcome
 
 _DRIVERS = {
@@ -64,9 +65,13 @@ def write_engine(url: str | URL, password: str | None = None) -> Engine:
     if kind == "postgresql":
         options |= {"prepare_threshold": None, "tcp_user_timeout": 2 * _STATEMENT_SECONDS * 1000}
     else:
-        options |= {"charset": "utf8mb4", "read_timeout": 2 * _STATEMENT_SECONDS}
+        silence = 2 * _STATEMENT_SECONDS
+        options |= {"charset": "utf8mb4", "read_timeout": silence, "write_timeout": silence}
     isolation = "READ COMMITTED" if kind == "postgresql" else "REPEATABLE READ"
-    return sa.create_engine(parsed, poolclass=sa.NullPool, isolation_level=isolation, connect_args=options)
+    engine = sa.create_engine(parsed, poolclass=sa.NullPool, isolation_level=isolation, connect_args=options)
+    if kind == "postgresql":
+        give_up_after(engine, 2 * _STATEMENT_SECONDS)
+    return engine
 
 
 def _sqlite_engine(url: URL) -> Engine:

@@ -17,6 +17,7 @@ class Cut(StrEnum):
 
     BEFORE = "before the server has it"
     AFTER = "after the server did it, before the client knows"
+    SILENT = "before the server has it, and the client is not told"
 
 
 class CutWire:
@@ -48,6 +49,8 @@ class CutWire:
                     self.cuts += 1
                     if self._cut is Cut.BEFORE:
                         break
+                    if self._cut is Cut.SILENT:
+                        continue
                     cutting.set()
                 server.sendall(chunk)
         if not cutting.is_set():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from reconciler.lms.reference import ReferenceLms
 from reconciler.lms.source import SqlLms
 from reconciler.simulators.lms import When
 from tests.support.crowds import add_crowd
+from tests.support.cut_wire import Cut, CutWire
 from tests.support.moodle import WritableMoodle
 from tests.support.reference_lms import ReferenceSite
 
@@ -177,6 +179,42 @@ def test_a_statement_that_takes_too_long_ends_the_reading(
         site.engine,
         *(f"DROP VIEW slow_{t}" for t in ("accounts", "people", "days", "seats", "sessions")),
     )
+
+
+# A server that is there and says nothing: a process that stands still, a pooler that is paused -------
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a minute is too long for a test."""
+    monkeypatch.setattr("reconciler.lms.engine._SILENT_SECONDS", 0.3)
+    monkeypatch.setattr("reconciler.lms.engine._CONNECT_SECONDS", 1)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("kind", SERVERS)
+def test_a_server_that_accepts_and_never_answers_is_given_up(kind: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"{kind}://reader@127.0.0.1:{silent.getsockname()[1]}/lms"
+        lms = ReferenceLms(read_engine(url, statement_timeout=0.2))
+        with pytest.raises(LmsUnreadable):
+            lms.read(["ana"], NOW)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("kind", SERVERS)
+def test_a_server_that_falls_silent_at_a_statement_is_given_up(
+    one_booked: Callable[[str], ReferenceSite], kind: str
+) -> None:
+    there = sa.make_url(one_booked(kind).url)
+    wire = CutWire(str(there.host), int(there.port or 0), b"FROM days", Cut.SILENT)
+    lms = ReferenceLms(read_engine(there.set(host="127.0.0.1", port=wire.port), statement_timeout=1.0))
+    for _time in range(2):  # the second finds nothing of the first
+        with pytest.raises(LmsUnreadable):
+            scan_all(lms)
+    wire.close()
+    assert wire.cuts == 2
+    lms.close()
 
 
 # Tables that are not as they should be ------------------------------------------------------------

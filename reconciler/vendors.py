@@ -123,7 +123,7 @@ def _google(settings: Settings, means: Means) -> Vendor:
         "google",
         [*per_minute(given.quota.per_minute), Quota(given.quota.per_day, _DAY)],
         [Quota(given.quota.per_person_per_minute, 60)],
-        storage=means.quotas.of("google"),
+        counts=means.quotas.of("google"),
         observer=means.metrics,
         sleep=means.sleep,
     )
@@ -174,7 +174,7 @@ def _microsoft(settings: Settings, means: Means) -> Vendor:
         "microsoft",
         per_minute(given.quota.per_minute),
         [Quota(given.quota.per_person_per_minute, 60)],
-        storage=means.quotas.of("microsoft"),
+        counts=means.quotas.of("microsoft"),
         observer=means.metrics,
         sleep=means.sleep,
     )
@@ -228,7 +228,7 @@ def _caldav(settings: Settings, means: Means) -> Vendor:
         "caldav",
         [],
         [Quota(given.per_server_per_minute, 60)],
-        storage=means.quotas.of("caldav"),
+        counts=means.quotas.of("caldav"),
         observer=means.metrics,
         sleep=means.sleep,
     )

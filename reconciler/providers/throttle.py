@@ -7,8 +7,9 @@ remembered by :meth:`Throttle.refused`, and nothing in that scope goes out befor
 
 :func:`repeating` is the one retry layer: around each call, in each vendor's ``client.py``.
 
-Counters live in a storage of the library ``limits``, so that several daemons can share one. All times
-are seconds; instants are those of the machine's clock, as in ``limits``.
+What was used is counted in memory (:class:`InMemory`), or in Redis for several processes together
+(:class:`~reconciler.providers.shared_quotas.InRedis`). All times are seconds; instants are those of the
+machine's clock, as in the library ``limits``.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from weakref import WeakValueDictionary
 from zlib import crc32
 
 from limits import RateLimitItem, RateLimitItemPerSecond
-from limits.storage import MemoryStorage, Storage
+from limits.errors import StorageError
+from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter, RateLimiter, SlidingWindowCounterRateLimiter
 from tenacity import (
     RetryCallState,
@@ -52,7 +54,12 @@ this many; a neighbour's few requests can only make us slower than allowed."""
 _EXACT = 3600
 """Windows up to so many seconds are kept exactly, request by request."""
 
-_REFUSALS_REMEMBERED = 300
+REFUSALS_REMEMBERED = 300
+"""Seconds."""
+
+_UNCOUNTED = 30.0
+"""Seconds until a count that could not be used is tried again."""
+
 _LONGEST_BACK_OFF = 64
 
 
@@ -97,9 +104,45 @@ def per_minute(calls: int) -> list[Quota]:
     return [Quota(math.ceil(calls / 60), 1), Quota(calls, 60)]
 
 
+class Room(NamedTuple):
+    """Which of the windows asked for has no room, counted from 0, and for how many seconds."""
+
+    window: int
+    seconds: float
+
+
+Windows = Sequence[tuple[RateLimitItem, str]]
+"""Limits that one request falls under, each with whose it is."""
+
+
+class Counts(Protocol):
+    """Where it is counted what was used, and remembered who refuses. Raises ``StorageError``."""
+
+    def take(self, windows: Windows, units: int) -> Room | None:
+        """Take so many units in every window, or nothing in any."""
+
+    def used(self, item: RateLimitItem, owner: str) -> int:
+        """How many units are used of a limit at present."""
+
+    def parked(self, scopes: Sequence[str]) -> Sequence[float]:
+        """Seconds until each scope may be called again; 0 if it may."""
+
+    def park(self, scope: str, seconds: int) -> None:
+        """Nothing of this scope goes out for so many seconds from now on."""
+
+    def refusals(self, scope: str) -> int:
+        """Count one more refusal of this scope; how many there were in the last minutes."""
+
+
 class InMemory(MemoryStorage):
     """The library's counters in memory, swept once a second while they are used. By itself the library sweeps
     a hundred times a second, and starts a thread each time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._moving = MovingWindowRateLimiter(self)
+        self._halves = SlidingWindowCounterRateLimiter(self)
+        self._taking = threading.Lock()
 
     @property
     def timer(self) -> threading.Timer:
@@ -111,6 +154,41 @@ class InMemory(MemoryStorage):
         made.interval = 1.0
         made.daemon = True
         self._sweep = made
+
+    def take(self, windows: Windows, units: int) -> Room | None:
+        """Take so many units in every window, or nothing in any."""
+        with self._taking:
+            for number, (item, owner) in enumerate(windows):
+                if not self._strategy(item).test(item, owner, cost=units):
+                    oldest_leaves = self._strategy(item).get_window_stats(item, owner).reset_time
+                    return Room(number, max(0.0, oldest_leaves - time.time()))
+            for item, owner in windows:
+                self._strategy(item).hit(item, owner, cost=units)
+        return None
+
+    def used(self, item: RateLimitItem, owner: str) -> int:
+        """How many units are used of a limit at present."""
+        return item.amount - self._strategy(item).get_window_stats(item, owner).remaining
+
+    def parked(self, scopes: Sequence[str]) -> Sequence[float]:
+        """Seconds until each scope may be called again; 0 if it may."""
+        now = time.time()
+        keys = [f"parked/{scope}" for scope in scopes]
+        return [max(0.0, self.get_expiry(key) - now) if self.get(key) else 0.0 for key in keys]
+
+    def park(self, scope: str, seconds: int) -> None:
+        """Nothing of this scope goes out for so many seconds from now on."""
+        self.clear(f"parked/{scope}")
+        self.incr(f"parked/{scope}", seconds)
+
+    def refusals(self, scope: str) -> int:
+        """Count one more refusal of this scope; how many there were in the last minutes."""
+        return self.incr(f"refusals/{scope}", REFUSALS_REMEMBERED)
+
+    def _strategy(self, item: RateLimitItem) -> RateLimiter:
+        """A moving window remembers every request; over a day that is too many, so those are counted in
+        two halves and weighed, which is right to within a few requests."""
+        return self._moving if item.get_expiry() <= _EXACT else self._halves
 
 
 class Throttle:
@@ -127,7 +205,7 @@ class Throttle:
         project: Sequence[Quota],
         person: Sequence[Quota],
         *,
-        storage: Storage | None = None,
+        counts: Counts | None = None,
         observer: Observer | None = None,
         sleep: Sleep = time.sleep,
         share: float = 0.98,
@@ -136,19 +214,21 @@ class Throttle:
         self.provider = provider
         self.sleep = sleep
         self.observer: Observer = observer or Unobserved()
-        self._storage = storage or InMemory()
-        self._window = MovingWindowRateLimiter(self._storage)
-        self._counter = SlidingWindowCounterRateLimiter(self._storage)
+        self._counts: Counts = counts or InMemory()
         self._project = [_item(quota, share) for quota in project]
         self._person = [_item(quota, share) for quota in person]
         self._patience = patience
-        self._lock = threading.Lock()
 
     def admit(self, person: str, units: int = 1) -> None:
         """Take so many units for one request of this person, waiting for room.
 
-        Raises ``Throttled`` where the vendor has asked for more than a short wait, or no room comes up.
+        Raises ``Throttled`` where the vendor has asked for more than a short wait, no room comes up, or it
+        cannot be known whether there is room.
         """
+        with self._counted():
+            self._admit(person, units)
+
+    def _admit(self, person: str, units: int) -> None:
         deadline = time.time() + self._patience
         while True:
             self._heed_refusals(person)
@@ -170,63 +250,62 @@ class Throttle:
         """
         kind = "project" if person is None else "person"
         scope = self._scope(kind, person)
-        count = self._storage.incr(f"refusals/{scope}", _REFUSALS_REMEMBERED)
-        if retry_after is None:
-            base = min(2.0**count, _LONGEST_BACK_OFF)
-            retry_after = random.uniform(base, 1.5 * base)
-        seconds = max(math.ceil(retry_after), 1, math.ceil(self._parked(scope)))
-        self._storage.clear(f"parked/{scope}")
-        self._storage.incr(f"parked/{scope}", seconds)
+        with self._counted():
+            count = self._counts.refusals(scope)
+            if retry_after is None:
+                base = min(2.0**count, _LONGEST_BACK_OFF)
+                retry_after = random.uniform(base, 1.5 * base)
+            (already,) = self._counts.parked([scope])
+            seconds = max(math.ceil(retry_after), 1, math.ceil(already))
+            self._counts.park(scope, seconds)
         self.observer.throttled(self.provider, kind, seconds)
         return Throttled(what, retry_after=seconds, scope=scope, whose=person)
 
     def _heed_refusals(self, person: str) -> None:
-        for kind in ("project", "person"):
-            scope = self._scope(kind, person)
-            while (seconds := self._parked(scope)) > 0:
-                if seconds > SHORT:
-                    raise Throttled(
-                        f"{self.provider} asked for a pause", retry_after=seconds, scope=scope, whose=person
-                    )
-                self.sleep(seconds)
-
-    def _parked(self, scope: str) -> float:
-        """Seconds until this scope may be called again; 0 if it may."""
-        key = f"parked/{scope}"
-        if not self._storage.get(key):
-            return 0.0
-        return max(0.0, self._storage.get_expiry(key) - time.time())
+        scopes = [self._scope(kind, person) for kind in ("project", "person")]
+        while any(parked := self._counts.parked(scopes)):
+            seconds, scope = max(zip(parked, scopes, strict=True))
+            if seconds > SHORT:
+                raise Throttled(
+                    f"{self.provider} asked for a pause", retry_after=seconds, scope=scope, whose=person
+                )
+            self.sleep(seconds)
 
     def _take(self, person: str, units: int) -> tuple[str, float]:
         """Take the units of every quota and return 0, or take none and return the seconds to wait."""
-        wanted = [("project", item, self.provider) for item in self._project]
         bucket = f"{self.provider}/{crc32(person.encode()) % _BUCKETS}"
-        wanted += [("person", item, bucket) for item in self._person]
-        with self._lock:
-            for kind, item, owner in wanted:
-                if not self._strategy(item).test(item, owner, cost=units):
-                    return kind, self._until_room(item, owner)
-            for kind, item, owner in wanted:
-                if not self._strategy(item).hit(item, owner, cost=units):  # another daemon was faster
-                    return kind, self._until_room(item, owner)
-        return "", 0.0
-
-    def _until_room(self, item: RateLimitItem, owner: str) -> float:
-        oldest_leaves = self._strategy(item).get_window_stats(item, owner).reset_time
-        return max(0.0, oldest_leaves - time.time()) + random.uniform(0.01, 0.05)
-
-    def _strategy(self, item: RateLimitItem) -> RateLimiter:
-        """A moving window remembers every request; over a day that is too many, so those are counted in
-        two halves and weighed, which is right to within a few requests."""
-        return self._window if item.get_expiry() <= _EXACT else self._counter
+        windows = [(item, self.provider) for item in self._project] + [
+            (item, bucket) for item in self._person
+        ]
+        full = self._counts.take(windows, units)
+        if full is None:
+            return "", 0.0
+        kind = "project" if full.window < len(self._project) else "person"
+        return kind, full.seconds + random.uniform(0.01, 0.05)
 
     def used(self, seconds: int) -> float:
-        """The share of the project's quota over so many seconds that is used at present, from 0 to 1."""
+        """The share of the project's quota over so many seconds that is used at present, from 0 to 1; 1
+        where it cannot be known."""
         for item in self._project:
             if item.get_expiry() == seconds:
-                left = self._strategy(item).get_window_stats(item, self.provider).remaining
-                return 1.0 - left / item.amount
+                try:
+                    return self._counts.used(item, self.provider) / item.amount
+                except StorageError:
+                    return 1.0
         return 0.0
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """A request that cannot be counted is not sent: others may be using the quota up."""
+        try:
+            yield
+        except StorageError as error:
+            raise Throttled(
+                f"The count of {self.provider}'s quota cannot be used, so nothing is sent: "
+                f"{error.storage_error}",
+                retry_after=_UNCOUNTED,
+                scope=self._scope("project", None),
+            ) from None
 
     def _scope(self, kind: str, person: str | None) -> str:
         return self.provider if kind == "project" else f"{self.provider}/{person}"

@@ -270,7 +270,7 @@ def test_memory_is_swept_of_what_no_window_needs_any_more_and_not_at_every_reque
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock, storage = Clock(monkeypatch), InMemory()
-    throttle = Throttle("vendor", [Quota(10, 60)], [], storage=storage, sleep=clock.sleep)
+    throttle = Throttle("vendor", [Quota(10, 60)], [], counts=storage, sleep=clock.sleep)
     throttle.admit("7")
     assert [len(window) for window in storage.events.values()] == [1]
     clock.sleep(120)

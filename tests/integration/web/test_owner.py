@@ -109,6 +109,14 @@ def test_as_long_as_notifications_are_off_the_page_says_so_loudly(pages: Pages, 
     assert said not in owner.text
 
 
+def test_where_nobody_is_connected_the_loud_note_counts_nobody(pages: Pages, owner: Browser) -> None:
+    for person in ("ana", "ben"):
+        pages.bed.house.ledger.disconnect(person, person, "test", pages.bed.clock())
+    owner.open("/account").press("Save", mails=[]).press("Switch off")
+    assert "told anything by mail, and calendars are not updated either." in owner.text
+    assert "0 connected" not in owner.text
+
+
 def test_whose_calendar_is_switched_off_keeps_the_events_and_is_taken_up_again(
     pages: Pages, owner: Browser
 ) -> None:

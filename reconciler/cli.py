@@ -36,6 +36,7 @@ from reconciler.commands import (
     now_option,
     one_of_each,
     plans_of,
+    vendor_problems,
 )
 from reconciler.demo.live.running import PORT, play
 from reconciler.demo.story import NARROWEST, PAUSE, WIDTH, tell
@@ -174,7 +175,9 @@ def capacity(config: Path, at: datetime | None, form: str) -> None:
 
 
 @verb
-@click.option("--online", is_flag=True, help="Also try the databases.")
+@click.option(
+    "--online", is_flag=True, help="Also try the databases, the mail server, and the vendors' sign-in."
+)
 def check_config(config: Path, online: bool) -> None:
     """Check the configuration; with --online also what it points to."""
     settings = load(config)
@@ -185,6 +188,7 @@ def check_config(config: Path, online: bool) -> None:
             if house.loop.confirming is not None:
                 registrar = house.loop.confirming.registrar
                 problems += [f"lms.unregister: {problem}" for problem in registrar.check()]
+            problems += vendor_problems(house)
             for note in () if problems else doubled(settings, house.lms):
                 click.echo(note)
     if problems:

@@ -155,6 +155,19 @@ def one_of_each(house: House, progress: Callable[[int], None] | None = None) -> 
     return [cycle() for cycle in (loop.push, loop.audit, loop.confirm, *mailed, loop.upkeep)]
 
 
+def vendor_problems(house: House) -> list[str]:
+    """Vendors whose sign-in cannot be reached, by their section in the settings."""
+    found = []
+    for name, flow in house.flows.items():
+        try:
+            flow.try_out()
+        except ReconcilerError as problem:
+            found.append(
+                f"providers.{name}: {problem}. Is a network.proxy or network.ca_file missing, or wrong?"
+            )
+    return found
+
+
 def explained(house: House, person: str, session: str | None) -> str:
     """The whole story of one person's events, in one session or all."""
     switches = all_switches(house)

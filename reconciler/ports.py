@@ -316,6 +316,9 @@ class ConnectFlow(Consent, Protocol):
     Raises :class:`~reconciler.errors.ConsentRefused`, ``VendorUnavailable`` or ``VendorNonsense``.
     """
 
+    def try_out(self) -> None:
+        """Read what the vendor publishes of its sign-in, and nothing more: whether it can be reached."""
+
     def begin(self, redirect_uri: str, state: str, login_hint: str | None) -> FlowStart:
         """Where to send the browser."""
 

@@ -173,12 +173,24 @@ def _secret_file(text: Any, info: ValidationInfo) -> SecretFile:
     if given_by_systemd:
         path = _credential(Path(str(credentials)), text)
     content = _content(path)
-    if not given_by_systemd and path.stat().st_mode & 0o007:
-        raise refused(f"everybody may read {path} (mode {path.stat().st_mode & 0o777:04o}): chmod 600 it")
+    if not given_by_systemd:
+        _refuse_others(path)
     secret = content.removesuffix("\n").removesuffix("\r")
     if not secret.strip():
         raise refused(f"the file {path} is empty")
     return SecretFile(path, secret)
+
+
+def _refuse_others(path: Path) -> None:
+    """What anybody else could read, or put another secret into, is none."""
+    there = path.stat()
+    if there.st_mode & 0o007:
+        raise refused(f"everybody may read {path} (mode {there.st_mode & 0o777:04o}): chmod 600 it")
+    if there.st_uid not in (0, os.geteuid()):
+        raise refused(
+            f"{path} belongs to user {there.st_uid}, who can change it: "
+            f"chown it to root or to user {os.geteuid()}"
+        )
 
 
 def _credential(folder: Path, name: str) -> Path:

@@ -84,6 +84,10 @@ class GoogleConsent:
         self._auth_uri, self._token_uri = auth_uri, token_uri
         self._revoke_uri, self._keys_uri = revoke_uri, keys_uri
 
+    def try_out(self) -> None:
+        """See the port."""
+        self._keys()
+
     def begin(self, redirect_uri: str, state: str, login_hint: str | None) -> FlowStart:
         """To Google's page; ``prompt=consent``, since only that gives a refresh token to one who has
         granted before."""
@@ -169,16 +173,19 @@ class GoogleConsent:
         return found
 
     def _claims(self, tokens: Mapping[str, Any], nonce: str) -> Mapping[str, Any]:
-        try:
-            keys = json.loads(self._ask(self._keys_uri).data)
-        except Refused as refused:
-            raise VendorUnavailable(f"Google does not show its keys: {refused.code}") from None
         claims = openid.verified(
-            tokens.get("id_token"), keys, audience=self._client_id, issuers=_ISSUERS, nonce=nonce
+            tokens.get("id_token"), self._keys(), audience=self._client_id, issuers=_ISSUERS, nonce=nonce
         )
         if not claims.get("email"):
             raise ConsentRefused("its id token names no address", ConsentProblem.BROKEN)
         return claims
+
+    def _keys(self) -> Mapping[str, Any]:
+        try:
+            found: Mapping[str, Any] = json.loads(self._ask(self._keys_uri).data)
+        except Refused as refused:
+            raise VendorUnavailable(f"Google does not show its keys: {refused.code}") from None
+        return found
 
     def _check_domain(self, claims: Mapping[str, Any]) -> None:
         """By ``hd``, which only an organisation's own accounts have; an address alone proves no employer."""

@@ -85,6 +85,10 @@ class MicrosoftConsent:
         self._tenant = tenant
         self._allowed_tenants = frozenset(one.lower() for one in allowed_tenants)
 
+    def try_out(self) -> None:
+        """See the port."""
+        self._published()
+
     def begin(self, redirect_uri: str, state: str, login_hint: str | None) -> FlowStart:
         """To Entra's page. The tenant's discovery document may have to be fetched for it."""
         flow = self._entra.application(self._tenant).initiate_auth_code_flow(
@@ -159,10 +163,7 @@ class MicrosoftConsent:
     # ----------------------------------------------------------------------------------------------
 
     def _claims(self, tokens: Mapping[str, Any], nonce: str) -> Mapping[str, Any]:
-        about = self._entra.document(
-            f"{self._entra.login_url}/{self._tenant}/v2.0/.well-known/openid-configuration"
-        )
-        keys = self._entra.document(str(about.get("jwks_uri")))
+        about, keys = self._published()
         claims = openid.verified(
             tokens.get("id_token"),
             keys,
@@ -174,6 +175,13 @@ class MicrosoftConsent:
             raise ConsentRefused("its id token names no account", ConsentProblem.BROKEN)
         self._check_tenant(str(claims["tid"]))
         return claims
+
+    def _published(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """What Entra says of itself for this tenant, and the keys it signs with."""
+        about = self._entra.document(
+            f"{self._entra.login_url}/{self._tenant}/v2.0/.well-known/openid-configuration"
+        )
+        return about, self._entra.document(str(about.get("jwks_uri")))
 
     def _check_tenant(self, tenant: str) -> None:
         if self._allowed_tenants and tenant.lower() not in self._allowed_tenants:

@@ -99,6 +99,13 @@ def test_a_secret_that_everybody_may_read_is_refused(
     assert problems(path) == [f"reconciler.yaml:6: tokens.key_files[0]: {sentence}"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_secret_of_somebody_else_is_refused(folder: Path, minimal: str, configuration: Write) -> None:
+    os.chown(folder / "token-key", 4711, -1)
+    sentence = "token-key belongs to user 4711, who can change it: chown it to root or to user 0"
+    assert problems(configuration(minimal)) == [f"reconciler.yaml:6: tokens.key_files[0]: {sentence}"]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_secret_that_we_may_not_read_is_refused(folder: Path, minimal: str, configuration: Write) -> None:
     (folder / "token-key").chmod(0o000)

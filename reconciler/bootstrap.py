@@ -206,7 +206,7 @@ def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House
     with ExitStack() as opened:
         ledger = open_state(settings)
         opened.callback(ledger.close)
-        dispatcher = LocalDispatcher(settings.dispatch.local.threads)
+        dispatcher = LocalDispatcher(settings.dispatch.threads)
         opened.callback(dispatcher.close)
         lasting = Lasting(ledger, dispatcher, Metrics(), Quotas(), Pulse(), clock or now)
         yield _furnished(settings, lasting)

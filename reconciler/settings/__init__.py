@@ -2,6 +2,7 @@
 
 from reconciler.model import Invitations, MultiDay, UnregisterMode
 from reconciler.settings.databases import Lms, LmsAdapter, MoodleOptions, ReferenceOptions, State
+from reconciler.settings.dispatching import DispatchKind
 from reconciler.settings.loading import load, needs_restart
 from reconciler.settings.mail import Mail, Tls
 from reconciler.settings.pages import LaunchKey, Web
@@ -12,6 +13,7 @@ from reconciler.settings.vendors import Cloud, Google, Microsoft
 __all__ = [
     "AccountDefaults",
     "Cloud",
+    "DispatchKind",
     "Google",
     "Invitations",
     "LaunchKey",

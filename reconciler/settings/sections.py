@@ -11,6 +11,7 @@ from pydantic import ValidationInfo, field_validator
 from reconciler.logs import LogFormat, LogLevel
 from reconciler.model import AccountSwitches, Mode, MultiDay, UnregisterMode
 from reconciler.settings.databases import Lms, State
+from reconciler.settings.dispatching import Dispatch, DispatchKind
 from reconciler.settings.mail import Mail
 from reconciler.settings.pages import Web
 from reconciler.settings.values import (
@@ -205,25 +206,6 @@ class Tokens(Section):
         return files
 
 
-class Local(Section):
-    """Threads of this process."""
-
-    threads: int = key(
-        "How many people are worked on at the same time. 32 use up Google's 10,000 calls a minute, if one "
-        "takes 100 ms.",
-        default=32,
-        gt=0,
-        le=256,
-        reload=False,
-    )
-
-
-class Dispatch(Section):
-    """Who does the work."""
-
-    local: Local = section("Threads of this process.", Local)
-
-
 class Ops(Section):
     """For those who watch it."""
 
@@ -272,6 +254,17 @@ class Settings(Section):
     web: Web = section("The pages on which people connect their calendars.", Web)
     ops: Ops = section("For those who watch it.", Ops)
     logs: Logs = section("How it is logged, on standard error.", Logs)
+
+    @field_validator("dispatch")
+    @classmethod
+    def _has_a_shared_state(cls, dispatch: Dispatch, info: ValidationInfo) -> Dispatch:
+        state = info.data.get("state")
+        if dispatch.kind is DispatchKind.CELERY and state and not state.url.startswith("postgresql"):
+            raise refused(
+                "celery needs a state database that machines can share: state.url must be postgresql://",
+                at=("kind",),
+            )
+        return dispatch
 
     @field_validator("web")
     @classmethod

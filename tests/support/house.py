@@ -337,7 +337,7 @@ def _settings(google: str, microsoft: str) -> Values:
             "microsoft": {"client_id": DEFAULT_CLIENT_ID, "secret_file": "microsoft-secret"},
         },
         "accounts": {"defaults": {"vendors": ["google", "microsoft"]}},
-        "dispatch": {"local": {"threads": 4}},
+        "dispatch": {"threads": 4},
         "network": {
             "ca_file": str(certificates().ca_file),
             "timeout": "10s",

@@ -187,7 +187,7 @@ def test_a_vendor_that_is_down_is_left_alone_after_three_failures_and_the_other_
         house.newcomer(f"{vendor}-{number}", vendor, "session-1")
     down = house.google if vendor == "google" else house.microsoft
     down.faults.add(Fault("drop", "list", times=EVER))
-    house.configure(dispatch={"local": {"threads": 1}})
+    house.configure(dispatch={"threads": 1})
     run = house.push()
     assert run.result == "partial"
     assert {p: len(house.seen(p)) for p, at in PEOPLE.items() if at != vendor} == {

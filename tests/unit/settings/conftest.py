@@ -21,6 +21,7 @@ SECRETS = (
     "webhook-key",
     "acme-launch-secret-2026",
     "smtp-password",
+    "broker-password",
 )
 
 MINIMAL = """\

@@ -208,7 +208,8 @@ def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House
         opened.callback(ledger.close)
         dispatcher = LocalDispatcher(settings.dispatch.threads)
         opened.callback(dispatcher.close)
-        lasting = Lasting(ledger, dispatcher, Metrics(), Quotas(), Pulse(), clock or now)
+        quotas = Quotas(settings.dispatch.quotas_url, settings.installation.id)
+        lasting = Lasting(ledger, dispatcher, Metrics(), quotas, Pulse(), clock or now)
         yield _furnished(settings, lasting)
 
 

@@ -189,6 +189,7 @@ def check_config(config: Path, online: bool) -> None:
                 registrar = house.loop.confirming.registrar
                 problems += [f"lms.unregister: {problem}" for problem in registrar.check()]
             problems += vendor_problems(house)
+            problems += [f"dispatch.quotas: {problem}" for problem in house.lasting.quotas.problems()]
             for note in () if problems else doubled(settings, house.lms):
                 click.echo(note)
     if problems:

@@ -31,7 +31,8 @@ from reconciler.providers.microsoft.oauth import Entra, certificate, certificate
 from reconciler.providers.microsoft.provider import MicrosoftProvider
 from reconciler.providers.microsoft.transport import Transport as MicrosoftTransport
 from reconciler.providers.microsoft.trial import MicrosoftTrial
-from reconciler.providers.throttle import AtOnce, InMemory, Quota, Sleep, Throttle, per_minute
+from reconciler.providers.shared_quotas import InRedis
+from reconciler.providers.throttle import AtOnce, Counts, InMemory, Quota, Sleep, Throttle, per_minute
 from reconciler.settings import Cloud, Microsoft, Settings
 from reconciler.tokens.store import SqlTokens
 
@@ -46,12 +47,27 @@ _GRAPH = {
 """Graph's and Entra's hosts by cloud (https://learn.microsoft.com/graph/deployments)."""
 
 
-class Quotas(dict[str, InMemory]):
-    """What was used of each vendor's quotas, and for how long it refuses calls: kept through a reload."""
+class Quotas:
+    """What was used of each vendor's quotas, and for how long it refuses calls: kept through a reload.
 
-    def of(self, vendor: str) -> InMemory:
+    ``redis``: where the processes of this ``installation`` count together; without it each counts for itself.
+    """
+
+    def __init__(self, redis: str | None = None, installation: str = "") -> None:
+        self._redis = redis
+        self._installation = installation
+        self._counts: dict[str, Counts] = {}
+
+    def of(self, vendor: str) -> Counts:
         """Where a vendor's are counted."""
-        return self.setdefault(vendor, InMemory())
+        if vendor not in self._counts:
+            prefix = f"reconciler/{self._installation}/quotas"
+            self._counts[vendor] = InRedis(self._redis, prefix) if self._redis else InMemory()
+        return self._counts[vendor]
+
+    def problems(self) -> list[str]:
+        """What is wrong with where they are counted."""
+        return InRedis(self._redis, "").problems() if self._redis else []
 
 
 @dataclass(frozen=True, slots=True)

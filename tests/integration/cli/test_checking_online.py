@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reconciler.simulators.wire import Fault
 from tests.support.house import HouseBed
+from tests.support.ports import free_port
 
 
 def test_the_vendors_sign_in_is_looked_at_and_nobody_signs_in(house: HouseBed) -> None:
@@ -34,3 +35,10 @@ def test_a_vendor_whose_certificate_is_not_trusted_is_named_too(house: HouseBed)
     assert "providers.google: " in refused.stderr
     assert "SSL" in refused.stderr
     assert "network.ca_file" in refused.stderr
+
+
+def test_a_redis_for_the_quotas_that_is_away_is_named(house: HouseBed) -> None:
+    house.configure(dispatch={"quotas": f"redis://127.0.0.1:{free_port()}/0"})
+    refused = house.cli("check-config", "--online")
+    assert refused.exit_code == 78
+    assert refused.stderr.startswith("dispatch.quotas: Redis cannot be used: ")

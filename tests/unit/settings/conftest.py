@@ -22,6 +22,7 @@ SECRETS = (
     "acme-launch-secret-2026",
     "smtp-password",
     "broker-password",
+    "quotas-password",
 )
 
 MINIMAL = """\

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 from sqlalchemy import create_engine
@@ -59,6 +59,9 @@ from reconciler.world import World
 
 log = logging.getLogger(__name__)
 
+CLOCK_DOUBT = timedelta(minutes=5)
+"""How far a clock may be put back before that is spoken of."""
+
 
 @dataclass(frozen=True)
 class Lasting:
@@ -96,6 +99,7 @@ class House:
         is the one it left. A clone or a moved installation only observes; a restored state proves nothing.
         """
         ledger, instant = self.ledger, self.world.clock()
+        self._doubt_clock(instant)
         ledger.end_leases([owner for owner in ledger.lease_owners() if is_dead(owner)])
         dead = [owner for owner in ledger.senders() if is_dead(owner)]
         if dead:
@@ -113,6 +117,17 @@ class House:
             )
             return self._observing()
         return replace(self, loop=replace(self.loop, before=self.keep_in_step))
+
+    def _doubt_clock(self, instant: datetime) -> None:
+        """Warn where the clock shows less than when the last cycle ended: one of both was wrong."""
+        for last in self.ledger.runs(1):
+            if last.finished - instant > CLOCK_DOUBT:
+                log.warning(
+                    "the clock shows %s, but the last cycle ended at %s: one of both is wrong. If it is the "
+                    "clock, stop, set it (timedatectl) and start again: what is due depends on it.",
+                    f"{instant:%Y-%m-%d %H:%MZ}",
+                    f"{last.finished:%Y-%m-%d %H:%MZ}",
+                )
 
     def keep_in_step(self, cycle: str) -> None:
         """Notice a state database that was restored or lost, at the start and at work: what vanished

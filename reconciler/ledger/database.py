@@ -147,6 +147,12 @@ def _postgresql(url: sa.URL, pool_size: int) -> sa.Engine:
     )
 
 
+_DISK = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+)
+"""Primary result codes (https://sqlite.org/rescode.html)."""
+
+
 @contextmanager
 def _our_words() -> Iterator[None]:
     """The library's errors as ours. Not chained: a server's detail lines may quote what is in a row."""
@@ -157,8 +163,16 @@ def _our_words() -> Iterator[None]:
         first_line = str(cause).strip().partition("\n")[0]
         raise StateUnreadable(
             f"The state database could not be used: {type(cause).__name__}: {first_line}",
-            next_step="Nothing is written to any calendar until it can be used again.",
+            next_step=f"{_look_at_disk(cause)}Nothing is written to any calendar until it can be used again.",
         ) from None
+
+
+def _look_at_disk(cause: BaseException) -> str:
+    """What to do first where SQLite's file cannot be written; SQLite seldom says why."""
+    code = getattr(cause, "sqlite_errorcode", None)
+    if isinstance(code, int) and code & 0xFF in _DISK:
+        return "Is its disk full or read-only, or is the file somebody else's (df, mount, ls -l)? "
+    return ""
 
 
 def create_file(file: Path) -> None:

@@ -113,11 +113,12 @@ def answer(config: Path, at: datetime | None, person: str, session: str, given: 
 
 @click.command()
 @click.argument("account", default=EVERYBODY)
+@now_option
 @click.pass_obj
 @foreseen
-def pause(config: Path, account: str) -> None:
+def pause(config: Path, at: datetime | None, account: str) -> None:
     """Observe only, everywhere or in one ACCOUNT, until `resume`. What vanishes meanwhile proves nothing."""
-    with house_of(config) as house:
+    with house_of(config, at) as house:
         now = house.world.clock()
         house.ledger.hold(Hold(Guard.PAUSE, account, f"paused by {who()}", now, 0))
     click.echo("Paused: nothing is written any more, from the next cycle on.")
@@ -125,11 +126,12 @@ def pause(config: Path, account: str) -> None:
 
 @click.command()
 @click.argument("account", default=EVERYBODY)
+@now_option
 @click.pass_obj
 @foreseen
-def resume(config: Path, account: str) -> None:
+def resume(config: Path, at: datetime | None, account: str) -> None:
     """End `pause`. Calendars are looked at anew before anything is concluded."""
-    with house_of(config) as house:
+    with house_of(config, at) as house:
         if not any((one.guard, one.subject) == (Guard.PAUSE, account) for one in house.ledger.holds()):
             raise ReconcilerError("nothing is paused by that name", next_step="See `reconciler status`.")
         house.ledger.end_hold(Guard.PAUSE, account, f"resumed by {who()}", house.world.clock())
@@ -138,11 +140,12 @@ def resume(config: Path, account: str) -> None:
 
 @click.command()
 @click.argument("person")
+@now_option
 @click.pass_obj
 @foreseen
-def resync(config: Path, person: str) -> None:
+def resync(config: Path, at: datetime | None, person: str) -> None:
     """Look at PERSON's calendar in the next cycle, whatever its turn."""
-    with house_of(config) as house:
+    with house_of(config, at) as house:
         if not house.ledger.make_due(person, house.world.clock()):
             raise ReconcilerError("nobody of that id has a connected calendar", whose=f"person {person}")
     click.echo(f"Person {person} is due.")
@@ -151,27 +154,37 @@ def resync(config: Path, person: str) -> None:
 @click.command()
 @click.argument("person", required=False)
 @click.option("--everybody", is_flag=True, help="All connected calendars.")
+@now_option
 @click.pass_obj
 @foreseen
-def rebaseline(config: Path, person: str | None, everybody: bool) -> None:
+def rebaseline(config: Path, at: datetime | None, person: str | None, everybody: bool) -> None:
     """Take the next listing of PERSON's calendar as the baseline: what it lacks proves nothing."""
     if (person is None) != everybody:
         raise click.UsageError("name a PERSON or --everybody")
-    with house_of(config) as house:
+    with house_of(config, at) as house:
         people = None if person is None else [person]
         ended = house.ledger.end_baselines(None, people, house.world.clock())
-    click.echo(f"{ended} calendars are looked at anew.")
+        if person is not None and not ended:
+            raise ReconcilerError(
+                "nobody of that id has a calendar with a baseline", whose=f"person {person}"
+            )
+    click.echo(f"{_calendars(ended)} looked at anew, before anything is concluded.")
+
+
+def _calendars(count: int) -> str:
+    return "1 calendar is" if count == 1 else f"{count} calendars are"
 
 
 @click.command()
+@now_option
 @click.pass_obj
 @foreseen
-def adopt_installation(config: Path) -> None:
+def adopt_installation(config: Path, at: datetime | None) -> None:
     """Confirm that this installation, moved or restored, is the one the state database belongs to."""
-    with house_of(config) as house:
+    with house_of(config, at) as house:
         house.ledger.adopt_installation(house.installation, who(), ORIGIN, house.world.clock())
         ended = house.ledger.end_baselines(None, None, house.world.clock())
-    click.echo(f"Adopted. {ended} calendars are looked at anew before anything is concluded.")
+    click.echo(f"Adopted. {_calendars(ended)} looked at anew, before anything is concluded.")
 
 
 VERBS = (release, answer, pause, resume, resync, rebaseline, adopt_installation)

@@ -97,7 +97,7 @@ def test_every_public_function_and_every_method_of_a_port_says_what_it_is_for() 
 # In pieces, so that this file does not hold them.
 UNWELCOME = {
     "a note to oneself": r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b",
-    "a place on somebody's machine": r"(?<![\w.])/(wo" r"rk|ro" r"ot|ho" r"me/\w+)/",
+    "a place on somebody's machine": r"(?<![\w.}])/(wo" r"rk|ro" r"ot|ho" r"me/\w+)/",
     "the host of a registry": r"pypi\." r"org|python" r"hosted|registry\." r"npmjs|deb\." r"debian\.org",
     "a document that is not here": r"\b(design/\w+|architecture|behaviour|failure-modes|wire-facts)\.md",
 }

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from reconciler.diff.fields import content_of, digest_of, removal_of
+from reconciler.diff.fields import content_of, digest_of, removal_of, said_nothing
 from reconciler.model import (
     ActualEvent,
     Answer,
@@ -52,6 +52,7 @@ class MayNot(StrEnum):
     TOO_LATE = "the deadline for giving the seat back has passed"
 
 
+UNSAID = "the event did not say yet that deleting it gives the seat back"
 LMS_REFUSED = "the LMS refused: "
 """Before the code of its reason."""
 
@@ -172,9 +173,8 @@ class Bench:
     def judge(self) -> list[Judgement]:
         """What becomes of this person's vanished events; the order is that of sessions."""
         judged: list[Judgement] = []
-        in_question = self.in_question()
         guarded = self._several_at_once()
-        for session, rows in in_question.items():
+        for session, rows in self.in_question().items():
             judged += self._session(session, rows, guarded)
         return judged
 
@@ -260,23 +260,26 @@ class Bench:
     ) -> Iterator[Judgement]:
         """All of ``absent`` was asked for and is not there, or waits for the end of its grace."""
         answers = {entry.answer for entry in absent}
+        given = Answer.GIVE_BACK in answers
         if Answer.KEEP in answers:
             yield from self.put_back(absent, "its owner keeps the seat", final=False)
         elif self.fleet_held:
             # What a vendor's calendars lack means nothing now: what is put back might be there twice.
             if any(entry.suspicion.hold_reason is not HoldReason.FLEET_GUARD for entry in absent):
                 yield HoldSeat(session, tuple(absent), HoldReason.FLEET_GUARD)
-        elif any(self._held_too_long(entry) for entry in absent) and Answer.GIVE_BACK not in answers:
+        elif any(self._held_too_long(entry) for entry in absent) and not given:
             yield from self.put_back(absent, "asked, and not answered in time", final=False)
         elif (why := self._may_not(registration)) is not None:
             yield from self._back_or_dismissed(absent, why)
         elif self._begun(registration):
-            for entry in absent:
-                yield Dismiss(entry, "the session had begun when it was deleted")
+            yield from (Dismiss(entry, "the session had begun when it was deleted") for entry in absent)
         elif self.policy.mode is UnregisterMode.REPORT:
             yield from self.put_back(absent, "recorded only (unregister.mode: report)", final=False)
+        elif not given and any(said_nothing(registration.session, entry.digest) for entry in absent):
+            # Giving back was switched on since: it acts only on what is deleted after it was told.
+            yield from self.put_back(absent, UNSAID, final=False)
         else:
-            yield from self._give_back(session, registration, absent, guarded, Answer.GIVE_BACK in answers)
+            yield from self._give_back(session, registration, absent, guarded, given)
 
     def _may_not(self, registration: Registration) -> MayNot | None:
         """Why deleting the event does not give the seat back; ``None`` if it does."""
@@ -330,10 +333,7 @@ class Bench:
         return None
 
     def _hold_in_time(
-        self,
-        session: str,
-        absent: list[LedgerEntry],
-        reason: HoldReason,
+        self, session: str, absent: list[LedgerEntry], reason: HoldReason
     ) -> Iterator[Judgement]:
         """Held, or put back; days still being deleted one by one are given the grace time to end first."""
         if all(entry.state is State.HELD for entry in absent):

@@ -133,8 +133,17 @@ def digest_of(session: Session, day: Day, removal: Removal) -> Digest:
     return Digest(
         time=_short(_time_parts(day)),
         content=_short([session.title, session.location, _news_of(session)]),
-        form=_short([FORM_VERSION, session.url, closing_of(session, removal)]),
+        form=_form_of(session, removal),
     )
+
+
+def _form_of(session: Session, removal: Removal) -> str:
+    return _short([FORM_VERSION, session.url, closing_of(session, removal)])
+
+
+def said_nothing(session: Session, written: Digest) -> bool:
+    """Whether an event, as it was written, does not say that deleting it gives the seat back."""
+    return written.form == _form_of(session, Removal.PUT_BACK)
 
 
 class Fingerprint(NamedTuple):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.diff.confirm import WHY_HELD, ConfirmPolicy
-from reconciler.diff.fields import removal_of
+from reconciler.diff.fields import removal_of, said_nothing
 from reconciler.explain.words import Times
 from reconciler.labels import Guard
 from reconciler.model import (
@@ -185,4 +185,6 @@ class Stand:
         until = one.session.cancel_until
         if until is not None and until <= self.now:
             return "the deadline for cancelling has passed"
+        if said_nothing(one.session, self.row.digest):
+            return "the event, as it was last written, does not say yet that it does"
         return None

@@ -194,3 +194,16 @@ def test_where_seats_are_never_given_back_it_says_so(ana: HouseBed) -> None:
     ana.configure(unregister={"mode": "never"})
     ana.once()
     assert "Once deleted it is put back: seats are not given back (unregister.mode is never)." in told(ana)
+
+
+def test_where_giving_back_was_just_switched_on_an_event_deleted_before_is_put_back(ana: HouseBed) -> None:
+    ana.configure(unregister={"mode": "never"})
+    later(ana, DAY)
+    ana.remove("ana", "Welding")
+    ana.configure(unregister={"mode": "apply"})
+    ana.clock.move(DAY)
+    ana.house.loop.audit()
+    assert "the event, as it was last written, does not say yet that it does" in told(ana)
+    later(ana, MINUTE)
+    assert "to be put back: the event did not say yet that deleting it gives the seat back" in told(ana)
+    assert set(ana.lms.statuses("ana", WELDING).values()) == {"booked"}

@@ -230,7 +230,8 @@ def test_nothing_without_an_address_until_there_is_one() -> None:
 
 
 def test_nothing_to_somebody_suspended_or_gone() -> None:
-    suspended = a_desired(SEAT, person=a_person(active=False))
+    suspended = a_desired(of_session(SEAT, title="Another"), person=a_person(active=False))
+    assert mailed(suspended) == MailPlan()
     assert mailed(suspended, invited(SEAT)) == MailPlan()
     assert mailed(nobody(), invited(SEAT)) == MailPlan()
 

@@ -105,7 +105,7 @@ def test_no_event_without_a_seat() -> None:
         (booked(TOMORROW), False, Removal.PUT_BACK),
         (booked(TOMORROW, cancellable=False), True, Removal.PUT_BACK),
         (replace(booked(TOMORROW), seat=None), True, Removal.PUT_BACK),
-        (replace(booked(TOMORROW), role=Role.INSTRUCTOR, seat=None), True, Removal.PUT_BACK),
+        (replace(booked(TOMORROW), role=Role.INSTRUCTOR), True, Removal.PUT_BACK),
     ],
     ids=["a learner", "switched off", "not cancellable", "an LMS that cannot say", "an instructor"],
 )

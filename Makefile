@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CHECKED := reconciler tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: boundaries histories kills lost-replies soak planted reliability help demo demo-live test lint bench bench-quick config picture lock
+.PHONY: boundaries histories kills lost-replies soak planted reliability try-unit help demo demo-live test lint bench bench-quick config picture lock
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
@@ -51,6 +51,9 @@ planted: $(VENV)/installed ## every planted bug must be caught; ONLY=word for so
 
 reliability: $(VENV)/installed ## docs/reliability.md, from what the runs above have left in reports/
 	@$(BIN)/python -m tests.harness.page docs/reliability.md
+
+try-unit: $(VENV)/installed ## the service under a real systemd, in a Debian that boots for it; as root
+	@unshare --mount $(BIN)/python -m tests.booted
 
 config: $(VENV)/installed ## config/reconciler.example.yaml and its JSON Schema, from the settings' descriptions
 	@$(BIN)/python -m reconciler.settings.example config

@@ -84,32 +84,49 @@ put_in_place() {
         (umask 077 && "$release/bin/reconciler" new-key >"$settings/secrets/token-key")
         say "Made $settings/secrets/token-key: keep a copy where you keep passwords."
     fi
-    install -D -m 644 "$here/deploy/systemd/reconciler.service" "$unit"
-    install -D -m 755 "$here/deploy/systemd/reconciler.sh" "$command"
+    place_unit "$here"
 }
 
-# From here on the new release is used; the one before stays, should you want to go back.
+place_unit() {
+    install -D -m 644 "$1/deploy/systemd/reconciler.service" "$unit"
+    install -D -m 755 "$1/deploy/systemd/reconciler.sh" "$command"
+}
+
+# From here on the new release is used; the one before stays, should you want to go back. A process at work is
+# stopped first: it would find the new release's files where its own were.
 switch() {
     before=$(readlink "$home/current" || true)
-    ln -sfn "releases/$number" "$home/current.new"
-    mv -fT "$home/current.new" "$home/current"
+    working=
+    if systemd_runs; then
+        systemctl daemon-reload
+        case $(systemctl is-active reconciler.service) in active | reloading | activating) working=yes ;; esac
+    fi
+    [ -z "$working" ] || systemctl stop reconciler.service
+    point_to "releases/$number"
+    [ -z "$working" ] || upgrade_state
     for old in "$home"/releases/*; do
         case "$old" in "$home/$before" | "$release") ;; *) rm -rf "$old" ;; esac
     done
 }
 
-start() {
-    if ! systemd_runs; then
-        say "systemd does not run here: nothing was started."
-    else
-        systemctl daemon-reload
-        if systemctl --quiet is-active reconciler.service; then
-            say "Bringing the state database up to date, and restarting"
-            systemctl stop reconciler.service
-            "$command" schema upgrade
-            systemctl start reconciler.service
-        fi
+point_to() {
+    ln -sfn "$1" "$home/current.new"
+    mv -fT "$home/current.new" "$home/current"
+}
+
+# All of it or nothing: where the state database cannot follow, the release before works on.
+upgrade_state() {
+    say "Bringing the state database up to date, and starting again"
+    if "$command" schema upgrade; then
+        systemctl start reconciler.service
+        return
     fi
+    point_to "$before"
+    place_unit "$home/$before"
+    rm -rf "$release"
+    systemctl daemon-reload
+    systemctl start reconciler.service || true
+    fail "the state database could not be brought up to date (see above): the release before is back in use"
 }
 
 next_steps() {
@@ -145,7 +162,7 @@ case "${1-}" in
         build_release
         put_in_place
         switch
-        start
+        systemd_runs || say "systemd does not run here: nothing was started."
         next_steps
         ;;
     --remove) remove ;;

@@ -155,6 +155,16 @@ def _credentials(host: Host) -> None:
     expect("/var/lib/reconciler" in writable and "/" not in writable, f"it may write to {writable}")
 
 
+@step("Debian's Prometheus scrapes it, with the rules and the sample as they are delivered")
+def _prometheus(host: Host) -> None:
+    host.sh("""
+        cp /opt/ilt-calendar-reconciler/current/deploy/prometheus/*.yml /etc/prometheus/
+        promtool check config /etc/prometheus/prometheus.yml
+        systemctl reload prometheus""")
+    ask = "curl -sf http://127.0.0.1:9090/api/v1/query --data-urlencode 'query=up{job=\"reconciler\"} == 1'"
+    host.until("it is scraped", lambda: '"value"' in host.run(ask).stdout)
+
+
 # Reloading ----------------------------------------------------------------------------------------
 
 

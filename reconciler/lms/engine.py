@@ -14,7 +14,7 @@ A login that may only ``SELECT`` is enough.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from operator import methodcaller
 from pathlib import Path
@@ -192,12 +192,14 @@ def unreadable(address: str) -> Iterator[None]:
         ) from error
 
 
-def stream(connection: Connection, query: sa.Select[Any]) -> Iterator[Any]:
-    """The rows of a query, a few thousand in memory at a time.
+def stream(
+    connection: Connection, query: sa.Select[Any], values: Mapping[str, object] | None = None
+) -> Iterator[Any]:
+    """The rows of a query with these values, a few thousand in memory at a time.
 
     PyMySQL would read to the end a stream that nobody reads on, even from a connection that is gone.
     """
-    result = connection.execution_options(yield_per=_STREAM).execute(query)
+    result = connection.execution_options(yield_per=_STREAM).execute(query, values)
     unread: Any = getattr(result.cursor, "_result", None)
     try:
         for some in result.partitions():

@@ -17,6 +17,14 @@ from reconciler.lms.registrations import Seat
 from reconciler.model import Account, Person, Refusal, Role, SeatStatus, Session
 
 
+class Shape(NamedTuple):
+    """Which restrictions a selection has: statements differ by that alone, and their values are sent."""
+
+    since: bool = False
+    people: bool = False
+    sessions: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Which rows are meant. What is ``None`` restricts nothing.
@@ -29,6 +37,11 @@ class Selection:
     people: Sequence[str] | None = None
     session: str | None = None
     sessions: Sequence[str] | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """What restricts it."""
+        return Shape(self.since is not None, self.people is not None, self.session_ids is not None)
 
     @property
     def session_ids(self) -> Sequence[str] | None:
@@ -97,9 +110,9 @@ class Reading(ABC):
     def doubts(self) -> Iterator[str]:
         """What looks wrong in the rows, one sentence each."""
 
-    def stream(self, query: sa.Select[Any]) -> Iterator[Any]:
-        """The rows of a query, a few thousand in memory at a time."""
-        return stream(self.connection, query)
+    def stream(self, query: sa.Select[Any], values: Mapping[str, object] | None = None) -> Iterator[Any]:
+        """The rows of a query with these values, a few thousand in memory at a time."""
+        return stream(self.connection, query, values)
 
 
 class Incomplete(LmsUnreadable):

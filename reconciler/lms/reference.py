@@ -63,17 +63,19 @@ class _ReferenceReading(Reading):
         return {row.id: Account(row.id, line(row.name), line(row.time_zone)) for row in rows}
 
     def sessions(self, selection: Selection) -> Iterator[Session]:
-        queries = self._queries
-        days = grouped(self.connection.execute(queries.days(selection)))
-        seats = grouped(self.connection.execute(queries.notable_seats(selection, Role.LEARNER, _STATUSES)))
-        for row in self.stream(queries.sessions(selection)):
+        queries, shape, values = self._queries, selection.shape, self._queries.values(selection)
+        days = grouped(self.connection.execute(queries.days(shape), values))
+        notable = queries.notable_seats(shape, Role.LEARNER, tuple(_STATUSES))
+        seats = grouped(self.connection.execute(notable, values))
+        for row in self.stream(queries.sessions(shape), values):
             yield _session(row, days.get(row.id, ()), seats.get(row.id, ()))
 
     def current(self, since: datetime) -> Iterator[str]:
-        return (id_ for (id_,) in self.stream(self._queries.current(since)))
+        rows = self.stream(self._queries.current(), self._queries.values(Selection(since)))
+        return (id_ for (id_,) in rows)
 
     def seat_rows(self, since: datetime) -> Iterator[SeatRow]:
-        return self.stream(self._queries.seat_rows(since))
+        return self.stream(self._queries.seat_rows(), self._queries.values(Selection(since)))
 
     def who(self, row: SeatRow) -> Who:
         id_, account, identity, active, email = row[0], *row[5:]
@@ -83,7 +85,8 @@ class _ReferenceReading(Reading):
         return _kind_of_seat(first, second)
 
     def people(self, ids: Sequence[str]) -> Iterator[Person]:
-        for row in self.connection.execute(self._queries.people(ids)):
+        values = self._queries.values(Selection(people=ids))
+        for row in self.connection.execute(self._queries.people(), values):
             yield Person(
                 row.id,
                 row.account_id or "",
@@ -95,11 +98,13 @@ class _ReferenceReading(Reading):
             )
 
     def seats(self, selection: Selection) -> Iterator[tuple[str, Seat]]:
-        for person, *seat in self.connection.execute(self._queries.seats(selection)):
+        query, values = self._queries.seats(selection.shape), self._queries.values(selection)
+        for person, *seat in self.connection.execute(query, values):
             yield person, _seat(*seat)
 
     def strays(self, since: datetime) -> Iterator[Refusal]:
-        for session, count, person in self.connection.execute(self._queries.seats_of_nobody(since)):
+        values = self._queries.values(Selection(since))
+        for session, count, person in self.connection.execute(self._queries.seats_of_nobody(), values):
             why = f"{count} seats of this session belong to nobody among the people ({line(person, 60)!r})"
             yield Refusal("seat", session, why)
 

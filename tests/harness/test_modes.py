@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.model import Answer, Mode, UnregisterMode
+from reconciler.model import Answer, Mode, MultiDay, UnregisterMode
 from tests.harness.mailbox import Trouble
 from tests.harness.process import start
 from tests.harness.site import DAY, MINUTE, Options, Site, Templates, when
@@ -43,6 +43,22 @@ def test_each_mode_does_what_it_says(moded: Site) -> None:
     assert seats(moded) == {status}
     assert moded.states("ana") == states
     assert [str(one.kind) for one in moded.told] == told
+
+
+def test_once_the_seat_is_given_back_the_sessions_other_days_are_removed(
+    tmp_path: Path, templates: Templates
+) -> None:
+    site = Site.made(tmp_path, templates, Options(multi_day=MultiDay.ANY))
+    site.newcomer("ana", "google", site.lms.add_session(when(9), when(10), id="session-1"))
+    site.round()
+    site.delete("ana", day=0)
+    site.audit_all()
+    site.clock.move(31 * MINUTE)
+    site.round()
+    assert seats(site) == {"cancelled"}
+    site.round()
+    assert site.events("ana") == []
+    site.close()
 
 
 def ana(site: Site, **changes: object) -> None:

@@ -192,6 +192,18 @@ def _full_disk(ledger: SqlLedger) -> Callable[[], None]:
     return lift
 
 
+def test_a_message_whose_fate_the_server_left_unknown_is_not_sent_again(
+    tmp_path: Path, ledger: SqlLedger
+) -> None:
+    postal = a_postal(tmp_path, ledger).begun()
+    postal.server.answers.append(Delivery(Outcome.UNKNOWN, 0, "lost after the message"))
+    postal.newcomer("ana", postal.lms.add_session(MONDAY))
+    postal.later()
+    postal.later(DAY)
+    assert postal.news() == []
+    assert postal.ledger.mail_counts() == {"unknown": 1}
+
+
 @pytest.mark.parametrize("outcome", [Outcome.DEFERRED, Outcome.REFUSED])
 def test_what_the_server_says_is_what_follows(tmp_path: Path, ledger: SqlLedger, outcome: Outcome) -> None:
     postal = a_postal(tmp_path, ledger).begun()

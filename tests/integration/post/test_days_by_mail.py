@@ -176,7 +176,11 @@ def test_moodles_learners_are_told_of_moves_alone_and_its_instructors_are_invite
 
 def test_with_invitations_off_nobody_is_told_of_days(tmp_path: Path, ledger: SqlLedger) -> None:
     postal = a_postal(tmp_path, ledger, invitations=Invitations.OFF).begun()
-    postal.newcomer("ana", postal.lms.add_session(MONDAY))
+    session = postal.lms.add_session(MONDAY)
+    postal.newcomer("ana", session)
+    postal.newcomer("ivy", session, role="instructor")
+    postal.later()
+    postal.lms.move(session, TUESDAY)
     postal.later()
     assert postal.news() == []
 

@@ -31,7 +31,8 @@ def closed_port() -> int:
 
 
 def nothing_happened(house: HouseBed) -> bool:
-    return house.titles("ana") == ["Safety"] and house.google.recorder.count() == 0
+    """But a look at what a vendor publishes for everybody."""
+    return house.titles("ana") == ["Safety"] and house.calls().keys() <= {"certs"}
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)

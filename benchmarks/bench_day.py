@@ -32,7 +32,7 @@ from reconciler.ledger.database import open_database, upsert
 from reconciler.ledger.tables import account, connection, person_state
 from reconciler.ledger.upgrade import upgrade
 from reconciler.pace import NEAR, ahead_of
-from reconciler.ports import Due
+from reconciler.ports import Due, Made
 from reconciler.settings import load
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
@@ -99,7 +99,12 @@ class _Looks:
         self._seen: defaultdict[str, list[datetime]] = defaultdict(list)
         self.count = 0
 
-    def run(self, batches: Iterator[Sequence[Due]], work: Callable[[Sequence[Due]], None]) -> None:
+    def run(
+        self,
+        batches: Iterator[Sequence[Due]],
+        work: Callable[[Sequence[Due]], Made],
+        done: Callable[[Made], None],
+    ) -> None:
         now, rows = self._at[0], []
         for due in (one for batch in batches for one in batch):
             self.count += 1

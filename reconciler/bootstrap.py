@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from urllib.parse import urlsplit
 
 from sqlalchemy import create_engine
@@ -16,9 +17,12 @@ from reconciler.budget import Budget
 from reconciler.diff.confirm import ConfirmPolicy
 from reconciler.diff.guards import DeleteGuard
 from reconciler.diff.plan import Policy
+from reconciler.dispatch.celery_app import Broker
 from reconciler.dispatch.local import LocalDispatcher
+from reconciler.dispatch.remote import RemoteDispatcher
 from reconciler.errors import ReconcilerError
 from reconciler.farewell import Farewell, Silence
+from reconciler.lead import SharedClock
 from reconciler.ledger.enrolment import Grant
 from reconciler.ledger.installation import Witness
 from reconciler.ledger.store import SqlLedger, open_ledger
@@ -49,7 +53,7 @@ from reconciler.ports import (
 from reconciler.post.notices import OutboxNotices
 from reconciler.pulse import Pulse
 from reconciler.registrars import registrar_of
-from reconciler.settings import LmsAdapter, Settings, Visibility
+from reconciler.settings import DispatchKind, LmsAdapter, Settings, Visibility
 from reconciler.tokens.cipher import read_keys
 from reconciler.tokens.fingerprint import Fingerprints
 from reconciler.tokens.store import SqlTokens
@@ -61,6 +65,8 @@ log = logging.getLogger(__name__)
 
 CLOCK_DOUBT = timedelta(minutes=5)
 """How far a clock may be put back before that is spoken of."""
+PROGRAM = version("ilt-calendar-reconciler")
+"""The version of this program."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,7 @@ class Lasting:
     quotas: Quotas
     pulse: Pulse
     clock: Clock
+    broker: Broker | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +107,7 @@ class House:
         """
         ledger, instant = self.ledger, self.world.clock()
         self._doubt_clock(instant)
-        ledger.end_leases([owner for owner in ledger.lease_owners() if is_dead(owner)])
+        self.end_dead_leases()
         dead = [owner for owner in ledger.senders() if is_dead(owner)]
         if dead:
             ledger.lost_letters(dead, instant)
@@ -109,13 +116,7 @@ class House:
         if known is None:
             ledger.adopt_installation(here, "first start", "service", instant)
         elif known != here:
-            log.error(
-                "this is another installation than the state database knows (%s, not %s): it only observes. "
-                "If it was moved on purpose, run `reconciler adopt-installation`.",
-                here,
-                known,
-            )
-            return self._observing()
+            return self._stranger(known)
         return replace(self, loop=replace(self.loop, before=self.keep_in_step))
 
     def _doubt_clock(self, instant: datetime) -> None:
@@ -128,6 +129,26 @@ class House:
                     f"{instant:%Y-%m-%d %H:%MZ}",
                     f"{last.finished:%Y-%m-%d %H:%MZ}",
                 )
+
+    def join(self) -> House:
+        """The house, ready to do what a scheduler hands out; whether the state is the one that was left is
+        for the scheduler to know."""
+        self.end_dead_leases()
+        known = self.ledger.installation()
+        return self if known in (None, self.installation) else self._stranger(known)
+
+    def end_dead_leases(self) -> None:
+        """Free the people of processes of this machine that died."""
+        self.ledger.end_leases([owner for owner in self.ledger.lease_owners() if is_dead(owner)])
+
+    def _stranger(self, known: Installation | None) -> House:
+        log.error(
+            "this is another installation than the state database knows (%s, not %s): it only observes. "
+            "If it was moved on purpose, run `reconciler adopt-installation`.",
+            self.installation,
+            known,
+        )
+        return self._observing()
 
     def keep_in_step(self, cycle: str) -> None:
         """Notice a state database that was restored or lost, at the start and at work: what vanished
@@ -221,11 +242,17 @@ def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House
     with ExitStack() as opened:
         ledger = open_state(settings)
         opened.callback(ledger.close)
-        dispatcher = LocalDispatcher(settings.dispatch.threads)
-        opened.callback(dispatcher.close)
+        here = LocalDispatcher(settings.dispatch.threads)
+        opened.callback(here.close)
+        dispatcher: Dispatcher = here
+        shared, broker = settings.dispatch.kind is DispatchKind.CELERY, None
+        if shared:
+            broker = Broker(settings.dispatch.broker_url, settings.installation.id, PROGRAM)
+            opened.callback(broker.close)
+            dispatcher = RemoteDispatcher(ledger, broker, here)
+        clock = clock or (SharedClock(ledger, now) if shared else now)
         quotas = Quotas(settings.dispatch.quotas_url, settings.installation.id)
-        lasting = Lasting(ledger, dispatcher, Metrics(), quotas, Pulse(), clock or now)
-        yield _furnished(settings, lasting)
+        yield _furnished(settings, Lasting(ledger, dispatcher, Metrics(), quotas, Pulse(), clock, broker))
 
 
 def _furnished(settings: Settings, lasting: Lasting) -> House:

@@ -33,6 +33,7 @@ from reconciler.commands import (
     explained,
     foreseen,
     house_of,
+    listen_option,
     now_option,
     one_of_each,
     plans_of,
@@ -44,9 +45,10 @@ from reconciler.errors import ConfigurationError
 from reconciler.mailroom import doubled, mail_problems
 from reconciler.render import as_json, as_markdown, as_text, lines_of
 from reconciler.service import serve
-from reconciler.settings import load
+from reconciler.settings import Listen, load
 from reconciler.status import as_text as status_text
 from reconciler.status import status_of
+from reconciler.working import work
 
 DEFAULT_CONFIG = Path("/etc/reconciler/reconciler.yaml")
 _RENDER = {"text": as_text, "json": as_json, "markdown": as_markdown}
@@ -98,6 +100,18 @@ def verb(function: Callable[..., Any]) -> Callable[..., Any]:
 def run(config: Path) -> None:
     """Run the daemon, until it is told to stop."""
     serve(config)
+
+
+@verb
+@click.option(
+    "--listen",
+    metavar="ADDRESS:PORT",
+    callback=listen_option,
+    help="Where its /metrics, /alive and /ready are, instead of ops.listen.",
+)
+def worker(config: Path, listen: Listen | None) -> None:
+    """Do what a scheduler hands out, until told to stop (with dispatch.kind: celery)."""
+    work(config, listen)
 
 
 @verb

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+from pydantic_core import PydanticCustomError
 
 from reconciler import bootstrap, logs
 from reconciler.bootstrap import House, open_house
@@ -25,7 +26,8 @@ from reconciler.ports import Run
 from reconciler.post.round import Round
 from reconciler.preview import View, look_at, preview, unobserved
 from reconciler.render import Line, PersonPlan, mail_line
-from reconciler.settings import Settings, load
+from reconciler.settings import Listen, Settings, load
+from reconciler.settings.values import listen_at
 from reconciler.world import in_force, unregister_of
 
 MOST_MAILS_SHOWN = 1_000
@@ -73,6 +75,14 @@ now_option = click.option(
     callback=_instant,
     help="Set the clock to this instant; it ticks on from there. For trials on this machine only.",
 )
+
+
+def listen_option(context: click.Context, parameter: click.Parameter, text: str | None) -> Listen | None:
+    """The value of an option that says where to listen."""
+    try:
+        return listen_at(text) if text else None
+    except PydanticCustomError as error:
+        raise click.BadParameter(error.message()) from None
 
 
 def log_as_told(settings: Settings) -> None:

@@ -7,6 +7,7 @@
     ├── CycleError                  this cycle                      next cycle
     │   ├── LmsUnreadable           (read failed, partial, wrong schema)
     │   ├── StateUnreadable         (our state database)
+    │   ├── NotDispatched           (no broker, or no worker, to hand the work to)
     │   └── Stopped                 (the process is told to stop)
     ├── Throttled                   that quota's calls              after `retry_after`
     ├── ConnectionBroken            this connection
@@ -81,6 +82,10 @@ class LmsUnreadable(CycleError):
 
 class StateUnreadable(CycleError):
     """Our state database could not be read or written. No vendor is called without a ledger to write to."""
+
+
+class NotDispatched(CycleError):
+    """Work could not be handed to workers. Whose turn it was is due again in the next cycle."""
 
 
 class Stopped(CycleError):

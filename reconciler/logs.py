@@ -20,7 +20,10 @@ from enum import StrEnum
 from typing import TextIO
 
 _cycle: ContextVar[str] = ContextVar("cycle", default="")
-_TALKATIVE = ("alembic", "googleapiclient", "httplib2", "msal", "urllib3", "waitress", "werkzeug")
+_TALKATIVE = (
+    *("alembic", "amqp", "celery", "googleapiclient", "httplib2"),
+    *("kombu", "msal", "urllib3", "waitress", "werkzeug"),
+)
 _QUEUE = "waitress.queue"  # warns of any moment in which an answer waits for a thread
 _PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 _BARE = re.compile(r"[^\s\"=\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -56,6 +59,11 @@ def within(cycle: str) -> Iterator[None]:
         yield
     finally:
         _cycle.reset(token)
+
+
+def current_cycle() -> str:
+    """The id of the cycle that this thread works for; empty outside of any."""
+    return _cycle.get()
 
 
 def set_up(form: LogFormat = LogFormat.KEY_VALUE, level: LogLevel = LogLevel.INFO) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from reconciler.confirm import Court, confirm
+from reconciler.confirm import Court
 from reconciler.diff.confirm import ConfirmPolicy
 from reconciler.diff.guards import DeleteGuard, Vanished, too_many_vanished
 from reconciler.due import Chosen, Picked, batches, nearest_first
@@ -24,8 +24,9 @@ from reconciler.ports import Dispatcher, Due, FleetLimit, Hold, Notices, Registr
 from reconciler.post.posting import Posting
 from reconciler.post.round import Round
 from reconciler.tally import DESIRED, Pending, Tally, standing
-from reconciler.turn import reconcile
+from reconciler.turn import TurnReport
 from reconciler.upkeep import Upkeep
+from reconciler.works import Hearing, Reconciling
 from reconciler.world import Order, World, in_force
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,14 @@ class Confirming:
 
     def limit(self, provider: str, now: datetime) -> FleetLimit:
         return FleetLimit(provider, now - self.fleet_within, now, self.fleet_seats, self.fleet_share)
+
+    def limits(self, providers: Iterable[str], now: datetime) -> Mapping[str, FleetLimit]:
+        """The limit of each vendor."""
+        return {provider: self.limit(provider, now) for provider in providers}
+
+    def court(self, limits: Mapping[str, FleetLimit], held: frozenset[str]) -> Court:
+        """What a confirmation needs, with the vendors whose limit is exceeded."""
+        return Court(self.registrar, self.notices, self.policy, limits, held)
 
 
 @dataclass(frozen=True)
@@ -180,7 +189,7 @@ class Loop:
         return due, chosen, scan
 
     def _audit(self, now: datetime, tally: Tally) -> None:
-        switches = self._switches_known()
+        switches = self.switches_known()
         chosen = Chosen(self.world, switches, now)
         due = [Due(state.person) for state in self.audits_due(now) if chosen.workable(state)]
         held = self._held_accounts()
@@ -207,23 +216,11 @@ class Loop:
         fleet = any(hold.guard == Guard.FLEET for hold in self.world.ledger.holds())
         if confirming is None or not (people or fleet):
             return
-        limits = {provider: confirming.limit(provider, now) for provider in self.world.providers}
-        court = Court(
-            registrar=confirming.registrar,
-            notices=confirming.notices,
-            policy=confirming.policy,
-            limits=limits,
-            fleet_held=frozenset(name for name, limit in limits.items() if self._fleet_held(limit, now)),
-        )
-        switches = self._switches_known()
-        order = Order(now, lms_window(now), True, switches)
-
-        world = self.world.at_work("confirm")
-
-        def hear(batch: Sequence[Due]) -> None:
-            tally.add(confirm(world, order, court, [one.person for one in batch]))
-
-        self.dispatcher.run(batches([Due(person) for person in people]), hear)
+        limits = confirming.limits(self.world.providers, now)
+        held = frozenset(name for name, limit in limits.items() if self._fleet_held(limit, now))
+        order = Order(now, lms_window(now), True, self.switches_known())
+        hearing = Hearing(self.world.at_work("confirm"), order, confirming.court(limits, held))
+        self.dispatcher.run(batches([Due(person) for person in people]), hearing, tally.add)
         tally.record(self.world.metrics, looked=False)
 
     def _upkeep(self, now: datetime, tally: Tally) -> None:
@@ -243,10 +240,10 @@ class Loop:
         begun = begun.holding(self._hold_what_vanished(scan, now, tally))
         tally.counts["people"] = addressees.seen
 
-        def plan(batch: Sequence[Due]) -> None:
-            tally.count_all(begun.planner().run(batch))
+        def plan(batch: Sequence[Due]) -> Mapping[str, int]:
+            return begun.planner().run(batch)
 
-        self.dispatcher.run(batches(sorted(due, key=nearest_first)), plan)
+        self.dispatcher.run(batches(sorted(due, key=nearest_first)), plan, tally.count_all)
         begun.settle(tally.counts)
         begun.ask_for_authorization(addressees.broken)
         tally.count_all(begun.send())
@@ -279,20 +276,20 @@ class Loop:
                 self.world.ledger.set_switches(known[account], "configuration", now)
         return in_force(known, self.world.ledger.holds())
 
-    def _switches_known(self) -> Mapping[str, AccountSwitches]:
+    def switches_known(self) -> Mapping[str, AccountSwitches]:
+        """The switches in force of every account seen so far."""
         return in_force(self.world.ledger.switches(), self.world.ledger.holds())
 
     def _reconcile(self, order: Order, due: Sequence[Due], tally: Tally) -> None:
         world = self.world.at_work("audit" if order.audit else "push")
 
-        def work(batch: Sequence[Due]) -> None:
-            reports = reconcile(world, order, batch)
+        def done(reports: Sequence[TurnReport]) -> None:
             tally.add(reports)
             self.pending.settle(reports, self.world.clock(), self.world.metrics)
             if self.progress:
-                self.progress(len(batch))
+                self.progress(len(reports))
 
-        self.dispatcher.run(batches(due), work)
+        self.dispatcher.run(batches(due), Reconciling(world, order), done)
         tally.record(self.world.metrics, looked=order.audit)
 
     def _hold_what_vanished(self, scan: Scan, now: datetime, tally: Tally) -> frozenset[str]:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from reconciler.model import (
     Account,
@@ -826,11 +826,20 @@ class Due:
     next_start: datetime | None = None
 
 
+Made = TypeVar("Made")
+
+
 class Dispatcher(Protocol):
     """Who does the work: threads here, or workers elsewhere."""
 
-    def run(self, batches: Iterator[Sequence[Due]], work: Callable[[Sequence[Due]], None]) -> None:
-        """Call ``work`` for each batch, several at once, and return when all are done.
+    def run(
+        self,
+        batches: Iterator[Sequence[Due]],
+        work: Callable[[Sequence[Due]], Made],
+        done: Callable[[Made], None],
+    ) -> None:
+        """Do ``work`` on each batch, several at once, tell ``done`` what came of each, and return when all
+        are done. Where ``work`` is of a kind that other processes know too, they may do it.
 
         ``work`` contains its own failures; an exception that escapes it ends the whole run.
         """

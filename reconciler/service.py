@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 from reconciler import ops, pages
-from reconciler.bootstrap import House
+from reconciler.bootstrap import PROGRAM, House
 from reconciler.commands import house_of, log_as_told
 from reconciler.daemon import Daemon, Schedule, Surroundings, Tick
 from reconciler.errors import ConfigurationError, CycleError, ReconcilerError
+from reconciler.lead import Lead
 from reconciler.settings import Settings, load, needs_restart
 from reconciler.web.app import create_app
 from reconciler.web.server import Serving
@@ -26,12 +29,25 @@ def serve(config: Path) -> None:
     ``ConfigurationError`` where it cannot listen."""
     # Whoever asks before the start is over gets what is new anyway.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with house_of(config) as opened:
+    with house_of(config) as opened, leading(opened) as lead:
+        if lead is not None and not lead.held():
+            opened.ledger.witness_join(opened.settings.state.witness_file)
         house = opened.take_up()
-        with ops.serving(house) as desk, pages.serving(house) as served:
-            service = Service(config, house, desk, served)
+        with ops.serving(house, lead) as desk, pages.serving(house) as served:
+            service = Service(config, house, desk, served, lead)
             around = Surroundings(pulse=house.lasting.pulse)
             Daemon(service.schedule(), service.reload, around).run()
+
+
+@contextmanager
+def leading(house: House) -> Iterator[Lead | None]:
+    """The lead, where several schedulers can be at work; ``None`` where the daemon does the work itself."""
+    if house.lasting.broker is None:
+        yield None
+        return
+    ledger, me = house.ledger, house.world.owner
+    with Lead(me, partial(ledger.take_lead, me, PROGRAM), ledger.end_lead) as lead:
+        yield lead
 
 
 @dataclass
@@ -42,6 +58,7 @@ class Service:
     house: House
     desk: Serving
     pages: Serving | None
+    lead: Lead | None = None
 
     def schedule(self) -> Schedule:
         """The cycles of the present house, told to its metrics too."""
@@ -55,11 +72,19 @@ class Service:
         ]
         if house.loop.posting is not None:
             ticks.append(Tick("mail", intervals.mail, house.loop.mail))
+        ticks = [replace(tick, run=partial(self._led, tick)) for tick in ticks]
         for tick in ticks:
             house.metrics.interval(tick.name, tick.every.total_seconds())
             house.metrics.idle(tick.name, partial(house.lasting.pulse.idle, tick.name))
         house.metrics.configured(house.world.clock().timestamp())
         return Schedule({tick.name: tick for tick in ticks}, intervals.jitter, lambda: headline(house))
+
+    def _led(self, tick: Tick) -> object:
+        """The cycle, or a sign of life of a scheduler that stands by."""
+        if self.lead is None or self.lead.held():
+            return tick.run()
+        self.house.lasting.pulse.end(tick.name)
+        return None
 
     def reload(self) -> Schedule:
         """Read the file again and work by it from the next cycle on. ``ConfigurationError``, with the house
@@ -76,7 +101,7 @@ class Service:
             raise ConfigurationError([str(problem)]) from problem
         self.house = house
         log_as_told(settings)
-        self.desk.replace(ops.app_of(house))
+        self.desk.replace(ops.app_of(house, self.lead))
         if self.pages is not None:
             self.pages.replace(create_app(pages.site_of(house)))
         before.let_go()

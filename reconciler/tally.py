@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from reconciler.diff.changes import Adopt, Cause, Create, MarkMissing, Update
-from reconciler.diff.plan import Plan
+from reconciler.diff.changes import Cause
 from reconciler.labels import Provider, Unregistered
 from reconciler.metrics import Metrics
 from reconciler.turn import TurnReport
@@ -107,11 +106,6 @@ class Tally:
             for report in reports:
                 self._count(report)
 
-    def count(self, outcome: str) -> None:
-        """Count one person's outcome."""
-        with self._lock:
-            self.counts[outcome] += 1
-
     def count_all(self, outcomes: Mapping[str, int]) -> None:
         """Count what was done besides turns."""
         with self._lock:
@@ -130,8 +124,8 @@ class Tally:
             self.counts[f"{done.change} {done.result}"] += 1
             if report.provider:
                 self.changes[report.provider, done.change, done.cause, done.result] += 1
-        if report.provider and report.looked and report.planned:
-            self.drift[report.provider].update(drift_of(report.planned))
+        if report.provider and report.looked and report.drift:
+            self.drift[report.provider].update(report.drift)
 
     def record(self, metrics: Metrics, looked: bool) -> None:
         """Tell the metrics; the drift only after a cycle that looked at calendars."""
@@ -161,22 +155,6 @@ class Tally:
 def standing(quotas: Mapping[tuple[str, str], float]) -> dict[str, int]:
     """The share of each quota that is used, by provider and window, in per cent."""
     return {QUOTA.format(*which): round(100 * used) for which, used in quotas.items()}
-
-
-def drift_of(plan: Plan) -> Counter[str]:
-    """What a look found different from what should be there, by kind."""
-    kinds: Counter[str] = Counter(orphaned=len(plan.surplus))
-    for change in plan.changes:
-        match change:
-            case MarkMissing():
-                kinds["missing"] += 1
-            case Create():
-                kinds["absent"] += 1
-            case Update(cause=Cause.DRIFT) | Adopt():
-                kinds["edited"] += 1
-            case Update():
-                kinds["stale"] += 1
-    return kinds
 
 
 class Pending:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from reconciler.apply import Applied, Done, Hand
+from reconciler.diff.drift import drift_of
 from reconciler.diff.guards import Allowed, allow
 from reconciler.diff.plan import Plan, plan, released
 from reconciler.errors import (
@@ -63,8 +64,9 @@ _PERHAPS_PRESENT = (State.PENDING, State.LIVE, State.MISSING, State.HELD, State.
 
 @dataclass(frozen=True)
 class TurnReport:
-    """How one turn ended, for counting. ``outcome``: idle, changed, open, parked, failed, throttled, taken
-    (by another process), skipped. ``behind``: something that should be in place is not, because of trouble;
+    """How one turn ended, for counting: plain data, for it may come from another process. ``outcome``: idle,
+    changed, open, parked, failed, throttled, taken (by another process), skipped. ``drift``: what a look
+    found different, by kind. ``behind``: something that should be in place is not, because of trouble;
     what waits for a proof, an answer or an operator is not behind."""
 
     person: str
@@ -72,7 +74,7 @@ class TurnReport:
     outcome: str
     looked: bool = False
     done: tuple[Done, ...] = ()
-    planned: Plan | None = None
+    drift: Mapping[str, int] | None = None
     held: int = 0
     error: str | None = None
     notes: tuple[str, ...] = ()
@@ -197,7 +199,7 @@ class Turn:
             outcome,
             looked,
             tuple(applied.done),
-            planned,
+            drift_of(planned),
             len(allowed.held),
             behind=applied.open or any(_rests(entry, now) for entry in entries),
         )
@@ -210,7 +212,9 @@ class Turn:
         over = settled and not planned.surplus
         if over or self._overdue(connection):
             self._say_farewell(connection, "as asked" if over else "as asked; some events may be left")
-        return TurnReport(self.person, connection.provider, "changed", True, tuple(applied.done), planned)
+        return TurnReport(
+            self.person, connection.provider, "changed", True, tuple(applied.done), drift_of(planned)
+        )
 
     def _overdue(self, connection: Connection) -> bool:
         since = connection.state_since

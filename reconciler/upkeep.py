@@ -8,6 +8,7 @@ week, is the connection ended; many gone at once look like an LMS that lost its 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -120,13 +121,14 @@ def _use_idle_grants(world: World, dispatcher: Dispatcher, now: datetime, tally:
     idle = {one.person: one for one in world.ledger.idle(now - IDLE, MOST_REFRESHES)}
     people, weather = iter([Due(person) for person in idle]), Weather()
 
-    def use(batch: Sequence[Due]) -> None:
+    def use(batch: Sequence[Due]) -> Counter[str]:
+        outcomes = Counter[str]()
         for due in batch:
             world.gets_on()
-            outcome = _use_grant(world, idle[due.person], weather, now)
-            tally.count(outcome)
+            outcomes[_use_grant(world, idle[due.person], weather, now)] += 1
+        return outcomes
 
-    dispatcher.run(iter(lambda: list(islice(people, BATCH)), []), use)
+    dispatcher.run(iter(lambda: list(islice(people, BATCH)), []), use, tally.count_all)
 
 
 def _use_grant(world: World, connection: Connection, weather: Weather, now: datetime) -> str:

@@ -92,6 +92,12 @@ class InstallationRecord:
             new = connection.scalars(sa.select(counter)).one()
         _write_witness(file, new)
 
+    def witness_join(self, file: Path) -> None:
+        """Let a file that is not there yet bear witness from now on: another scheduler is at work, so that
+        this is the state it maintains."""
+        if _read_witness(file) is None and (row := self._row()) is not None:
+            _write_witness(file, row.restore_counter)
+
     def _row(self) -> sa.Row[tuple[object, ...]] | None:
         with self._database.reading() as connection:
             return connection.execute(installation.select()).one_or_none()

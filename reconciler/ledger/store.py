@@ -7,6 +7,7 @@ from reconciler.ledger.connections import Connections
 from reconciler.ledger.database import Database, open_database
 from reconciler.ledger.dossier import Dossier
 from reconciler.ledger.enrolment import Enrolment
+from reconciler.ledger.handing import Handing
 from reconciler.ledger.idleness import Idleness
 from reconciler.ledger.installation import InstallationRecord
 from reconciler.ledger.journal import Journal
@@ -40,6 +41,7 @@ class SqlLedger(
     Retention,
     Dossier,
     InstallationRecord,
+    Handing,
 ):
     """The ledger on SQLite or PostgreSQL. Used by any number of threads and processes at once.
 

@@ -333,3 +333,28 @@ mail_baseline = sa.Table(
     sa.Column("people", _LIST),
     sa.Column("restored", sa.Boolean, nullable=False, server_default=sa.false()),
 )
+
+batch = sa.Table(
+    "batch",
+    metadata,
+    # Work handed to another process, for as long as the cycle waits for it. ``sent``, ``seen``: by the
+    # database's clock, when it was last handed out, and when its worker last showed life.
+    sa.Column("id", identifier(), primary_key=True),
+    sa.Column("run", identifier(), nullable=False, index=True),
+    sa.Column("work", sa.String, nullable=False),
+    sa.Column("sent", sa.BigInteger, nullable=False),
+    sa.Column("worker", sa.String),
+    sa.Column("seen", sa.BigInteger),
+    sa.Column("takes", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("result", sa.String),
+)
+
+lead = sa.Table(
+    "lead",
+    metadata,
+    # One row, ever.
+    sa.Column("one", sa.Integer, sa.CheckConstraint("one = 1", name="one_row"), primary_key=True),
+    sa.Column("owner", sa.String, nullable=False),
+    sa.Column("version", sa.String, nullable=False),
+    sa.Column("until", sa.BigInteger, nullable=False),
+)

@@ -29,7 +29,8 @@ _HEADERS = {
 @dataclass(frozen=True)
 class Desk:
     """What operators look at. ``status`` raises ``StateUnreadable``; ``stranger`` tells whether this is a
-    copy of another installation, which only observes."""
+    copy of another installation, which only observes. ``besides`` are further things to be so before it is
+    ready."""
 
     metrics: Metrics
     pulse: Pulse
@@ -38,6 +39,7 @@ class Desk:
     runs_since: Callable[[datetime], Sequence[Run]]
     stranger: Callable[[], bool]
     push_interval: timedelta
+    besides: Callable[[], list[Check]] = list
 
     def ready(self) -> list[Check]:
         """What must be so before the work can be done."""
@@ -45,29 +47,41 @@ class Desk:
             status, stranger = self.status(), self.stranger()
         except ReconcilerError as problem:
             return [Check("state database", False, str(problem))]
-        return ready(status.last("push"), self.clock(), self.push_interval, stranger)
+        return [
+            *ready(status.last("push"), self.clock(), self.push_interval, stranger),
+            *self.besides(),
+        ]
 
 
 def create_app(desk: Desk) -> Flask:
     """The listener's answers, as a WSGI application."""
-    app = Flask(__name__)
-
-    @app.get("/metrics")
-    def metrics() -> Response:
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        return Response(encode(desk.metrics.registry), content_type=content_type)
+    app = worker_app(desk.metrics, lambda: alive(desk.pulse), desk.ready)
 
     @app.get("/")
     def status() -> str:
         return _page(desk)
 
+    return app
+
+
+def worker_app(
+    measured: Metrics, is_alive: Callable[[], list[Check]], is_ready: Callable[[], list[Check]]
+) -> Flask:
+    """What every process answers: its metrics, whether it should go on, whether it does its work."""
+    app = Flask(__name__)
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return Response(encode(measured.registry), content_type=content_type)
+
     @app.get("/alive")
-    def is_alive() -> Response:
-        return _told(alive(desk.pulse))
+    def tell_alive() -> Response:
+        return _told(is_alive())
 
     @app.get("/ready")
-    def is_ready() -> Response:
-        return _told(desk.ready())
+    def tell_ready() -> Response:
+        return _told(is_ready())
 
     @app.after_request
     def _harden(response: Response) -> Response:

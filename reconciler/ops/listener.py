@@ -10,8 +10,11 @@ from ipaddress import ip_address
 from flask import Flask
 
 from reconciler.bootstrap import House
-from reconciler.errors import ConfigurationError
+from reconciler.errors import ConfigurationError, NotDispatched
+from reconciler.lead import Lead
 from reconciler.ops.app import Desk, create_app
+from reconciler.ops.health import Check
+from reconciler.settings import Listen
 from reconciler.status import status_of
 from reconciler.web.server import Serving
 
@@ -20,8 +23,13 @@ log = logging.getLogger(__name__)
 THREADS = 4
 
 
-def desk_of(house: House) -> Desk:
-    """What there is to look at in this house."""
+def desk_of(house: House, lead: Lead | None = None) -> Desk:
+    """What there is to look at in this house, and whether its scheduler leads, where there may be several."""
+
+    def besides() -> list[Check]:
+        found = [Check("scheduler", True, lead.described())] if lead else []
+        return [*found, *broker_of(house)]
+
     return Desk(
         metrics=house.metrics,
         pulse=house.world.pulse,
@@ -30,20 +38,39 @@ def desk_of(house: House) -> Desk:
         runs_since=house.ledger.runs_since,
         stranger=lambda: house.ledger.installation() not in (None, house.installation),
         push_interval=house.settings.intervals.push,
+        besides=besides,
     )
 
 
-def app_of(house: House) -> Flask:
+def broker_of(house: House) -> list[Check]:
+    """Whether the broker can be reached, where there is one."""
+    broker = house.lasting.broker
+    if broker is None:
+        return []
+    try:
+        broker.reach()
+    except NotDispatched as problem:
+        return [Check("broker", False, str(problem))]
+    return [Check("broker", True, broker.address)]
+
+
+def app_of(house: House, lead: Lead | None = None) -> Flask:
     """The listener's answers about this house."""
-    return create_app(desk_of(house))
+    return create_app(desk_of(house, lead))
 
 
 @contextmanager
-def serving(house: House) -> Iterator[Serving]:
+def serving(house: House, lead: Lead | None = None) -> Iterator[Serving]:
     """The listener, at work while the context lasts. ``ConfigurationError`` where nothing can listen."""
-    listen = house.settings.ops.listen
+    with listening(app_of(house, lead), house.settings.ops.listen) as served:
+        yield served
+
+
+@contextmanager
+def listening(app: Flask, listen: Listen) -> Iterator[Serving]:
+    """These answers, given there while the context lasts. ``ConfigurationError`` where nothing can listen."""
     try:
-        served = Serving(app_of(house), listen.host, listen.port, name="ops", threads=THREADS)
+        served = Serving(app, listen.host, listen.port, name="ops", threads=THREADS)
     except OSError as error:
         problem = f"ops.listen: cannot listen on {listen.host} port {listen.port}: {error.strerror}"
         raise ConfigurationError([problem]) from error

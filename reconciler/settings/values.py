@@ -278,7 +278,8 @@ class Listen:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def _listen(text: Any) -> Listen:
+def listen_at(text: Any) -> Listen:
+    """``127.0.0.1:9464`` or ``[::1]:9464``; raises what a validator raises."""
     host, _, port = text.rpartition(":") if isinstance(text, str) else ("", "", "")
     number = int(port) if re.fullmatch(r"[0-9]{1,5}", port) else 0
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
@@ -292,7 +293,7 @@ def _listen(text: Any) -> Listen:
 
 
 ListenAddress = Annotated[
-    Listen, PlainValidator(_listen), PlainSerializer(str), WithJsonSchema({"type": "string"})
+    Listen, PlainValidator(listen_at), PlainSerializer(str), WithJsonSchema({"type": "string"})
 ]
 
 

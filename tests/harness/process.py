@@ -26,7 +26,16 @@ from reconciler.lms.writing import write_engine
 from reconciler.loop import Confirming, Loop
 from reconciler.metrics import Metrics
 from reconciler.model import AccountSwitches, Desired, Mode, Session, UnregisterMode
-from reconciler.ports import Due, Registrar, RegistrarAnswer, RegistrarOutcome, Run, Scan, Unregistration
+from reconciler.ports import (
+    Due,
+    Made,
+    Registrar,
+    RegistrarAnswer,
+    RegistrarOutcome,
+    Run,
+    Scan,
+    Unregistration,
+)
 from reconciler.world import World
 from tests.harness.boundaries import Boundaries
 from tests.harness.clock import SimulatedClock
@@ -118,9 +127,14 @@ class WatchedRegistrar:
 class Here:
     """The work, done here and now, in its order."""
 
-    def run(self, batches: Iterator[Sequence[Due]], work: Callable[[Sequence[Due]], None]) -> None:
+    def run(
+        self,
+        batches: Iterator[Sequence[Due]],
+        work: Callable[[Sequence[Due]], Made],
+        done: Callable[[Made], None],
+    ) -> None:
         for batch in batches:
-            work(batch)
+            done(work(batch))
 
 
 @dataclass

@@ -24,7 +24,7 @@ from reconciler.loop import Confirming, Loop
 from reconciler.mail.letter import Letter, Mailbox, packed, unpacked
 from reconciler.mail.smtp import Delivery, Outcome
 from reconciler.model import AccountSwitches, Connection, Invitations, Mode
-from reconciler.ports import Due, Run
+from reconciler.ports import Due, Made, Run
 from reconciler.post.notices import OutboxNotices
 from reconciler.post.posting import Posting
 from reconciler.providers.memory import MemoryProvider
@@ -80,9 +80,14 @@ class MailServer:
 class Here:
     """The work, done here and now."""
 
-    def run(self, batches: Iterator[Sequence[Due]], work: Callable[[Sequence[Due]], None]) -> None:
+    def run(
+        self,
+        batches: Iterator[Sequence[Due]],
+        work: Callable[[Sequence[Due]], Made],
+        done: Callable[[Made], None],
+    ) -> None:
         for batch in batches:
-            work(batch)
+            done(work(batch))
 
 
 @dataclass

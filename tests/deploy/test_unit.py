@@ -16,6 +16,8 @@ from reconciler.settings import load
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy/systemd/reconciler.service"
+UNITS = [UNIT, ROOT / "deploy/systemd/reconciler-worker.service"]
+each_unit = pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 EXPOSED_AT_MOST = 12  # tenths: 1.2
 PROGRAM = "/opt/ilt-calendar-reconciler/current/bin/reconciler"
 
@@ -31,48 +33,52 @@ def systemd_analyze() -> str:
     return found
 
 
-def directives() -> list[tuple[str, str]]:
-    """Name and value of each line of the unit that is one."""
-    lines = UNIT.read_text("utf-8").splitlines()
+def directives(unit: Path = UNIT) -> list[tuple[str, str]]:
+    """Name and value of each line of a unit that is one."""
+    lines = unit.read_text("utf-8").splitlines()
     found = [re.fullmatch(r"([A-Z]\w+)=(.*)", line) for line in lines]
     return [(match[1], match[2]) for match in found if match]
 
 
-def verified(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    """What systemd says of the unit with these lines at its end; its program is there, in another place."""
-    lines = UNIT.read_text("utf-8").replace(PROGRAM, shutil.which("true") or "/bin/true")
-    unit = folder / UNIT.name
+def verified(folder: Path, unit: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """What systemd says of a unit with these lines at its end; its program is there, in another place."""
+    lines = unit.read_text("utf-8").replace(PROGRAM, shutil.which("true") or "/bin/true")
+    unit = folder / unit.name
     unit.write_text("\n".join([lines.partition("[Install]")[0], *more]) + "\n")
     return subprocess.run(
         [systemd_analyze(), "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
     )
 
 
-def test_systemd_finds_nothing_to_say_about_the_unit(tmp_path: Path) -> None:
-    said = verified(tmp_path)
+@each_unit
+def test_systemd_finds_nothing_to_say_about_the_unit(tmp_path: Path, unit: Path) -> None:
+    said = verified(tmp_path, unit)
     assert (said.returncode, said.stderr) == (0, "")
 
 
 def test_systemd_would_speak_of_a_key_it_does_not_know(tmp_path: Path) -> None:
-    assert "ProtectEverything" in verified(tmp_path, "ProtectEverything=yes").stderr
+    assert "ProtectEverything" in verified(tmp_path, UNIT, "ProtectEverything=yes").stderr
 
 
-def test_the_unit_is_exposed_to_no_more_than_it_needs() -> None:
+@each_unit
+def test_the_unit_is_exposed_to_no_more_than_it_needs(unit: Path) -> None:
     asked = [systemd_analyze(), "security", "--offline=true", "--no-pager", f"--threshold={EXPOSED_AT_MOST}"]
-    said = subprocess.run([*asked, str(UNIT)], capture_output=True, text=True, check=False)
+    said = subprocess.run([*asked, str(unit)], capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stdout
     assert "Overall exposure level" in said.stdout
 
 
-def test_every_group_of_directives_says_why_it_is_there() -> None:
-    groups = UNIT.read_text("utf-8").split("[Service]\n")[1].partition("\n[Install]")[0].split("\n\n")
+@each_unit
+def test_every_group_of_directives_says_why_it_is_there(unit: Path) -> None:
+    groups = unit.read_text("utf-8").split("[Service]\n")[1].partition("\n[Install]")[0].split("\n\n")
     assert len(groups) > 3
     assert [group for group in groups if not group.startswith("# ")] == []
 
 
-def test_what_is_wrong_in_the_configuration_is_not_tried_again() -> None:
-    assert ("RestartPreventExitStatus", str(BAD_CONFIGURATION)) in directives()
-    assert ("Restart", "on-failure") in directives()
+@each_unit
+def test_what_is_wrong_in_the_configuration_is_not_tried_again(unit: Path) -> None:
+    assert ("RestartPreventExitStatus", str(BAD_CONFIGURATION)) in directives(unit)
+    assert ("Restart", "on-failure") in directives(unit)
 
 
 # Credentials --------------------------------------------------------------------------------------

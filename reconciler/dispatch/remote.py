@@ -31,6 +31,8 @@ SILENCE = 15.0
 """Seconds without a sign of life after which a batch is handed out again."""
 NOBODY = 120.0
 """Seconds without a sign of life of any batch after which the cycle ends."""
+ABANDONED = 6 * 3600.0
+"""Seconds after which nobody waits for a batch any more: its scheduler was killed."""
 _TAKES = 3
 _POLL = 0.1
 
@@ -56,6 +58,7 @@ class RemoteDispatcher:
         """As :class:`~reconciler.ports.Dispatcher` says. ``NotDispatched`` where the broker cannot be used
         or nobody works; what had been handed out is done or dropped."""
         if isinstance(work, Reconciling | Hearing):
+            self._ledger.drop_old_batches(ABANDONED)
             away = _Away(self._ledger, self._broker, work, done)
             try:
                 away.all(batches)

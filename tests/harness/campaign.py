@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from functools import partial
 from multiprocessing import Pool
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from tests.harness.boundaries import How
 from tests.harness.boundary_runs import HOWS, boundaries_of, run
@@ -32,7 +32,15 @@ ROOT = Path(__file__).parents[2]
 REPORTS = ROOT / "reports"
 SHOWN = 10
 MOST_GROWTH = 1.05
+DOZEN = 12
 Job, Result = TypeVar("Job"), TypeVar("Result")
+
+
+class Killed(NamedTuple):
+    """What came of the kills in one house."""
+
+    counts: Counter[str]
+    wrongs: list[str]
 
 
 @dataclass
@@ -89,11 +97,11 @@ def templates() -> Iterator[Templates]:
         yield Templates(Path(folder))
 
 
-def at_once(work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
+def at_once(work: Callable[[Job], Result], jobs: Iterable[Job], chunk: int = 4) -> Iterator[Result]:
     """The work on all jobs, by as many processes as ``JOBS`` in the environment says, or processors there
     are."""
     with Pool(int(os.environ.get("JOBS", "0")) or os.cpu_count(), initializer=quiet) as pool:
-        yield from pool.imap_unordered(work, jobs, chunksize=4)
+        yield from pool.imap_unordered(work, jobs, chunksize=chunk)
 
 
 def quiet() -> None:
@@ -181,21 +189,26 @@ def lost_replies(count: int) -> Report:
 
 
 def kills(count: int, first: int, vendor: str = "") -> Report:
-    """So many kills, a dozen in each house; one house after the other, for each has processes of its own."""
+    """So many kills, a dozen in each house."""
     name = f"kills-{vendor}" if vendor else "kills"
-    report, total = Report(name, {"first seed": first}), Counter[str]()
-    seed = first
-    while total["killed"] < count:
-        with templates() as files:
-            folder = files.state.parent
-            shutil.copy(files.state, folder / "state.db")
-            made = kill(folder, min(12, count - total["killed"]), seed, vendor)
+    houses = [
+        (first + number, min(DOZEN, count - start)) for number, start in enumerate(range(0, count, DOZEN))
+    ]
+    report, total = Report(name, {"first seed": first, "last seed": houses[-1][0]}), Counter[str]()
+    for seed, made in at_once(partial(_killed, vendor), houses, 1):
         total += made.counts
         report.wrongs += [f"seed {seed}: {wrong}" for wrong in made.wrongs]
-        seed += 1
-    report.parameters["last seed"] = seed - 1
     report.counts = dict(sorted(total.items()))
     return report
+
+
+def _killed(vendor: str, job: tuple[int, int]) -> tuple[int, Killed]:
+    seed, count = job
+    with templates() as files:
+        folder = files.state.parent
+        shutil.copy(files.state, folder / "state.db")
+        made = kill(folder, count, seed, vendor)
+    return seed, Killed(made.counts, made.wrongs)
 
 
 def years(count: int) -> Report:

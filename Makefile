@@ -31,17 +31,18 @@ bench: $(VENV)/installed ## what it costs, measured here: build/bench.json and d
 bench-quick: $(VENV)/installed ## a tenth of it
 	@$(BIN)/python -m benchmarks --quick
 
+# VENDOR=caldav: with that vendor alone; simulated servers with oddities, but a real one for kills
 boundaries: $(VENV)/installed ## something happens at every boundary of every small story; STRIDE=10 for a tenth
-	@$(BIN)/python -m tests.harness boundaries --stride $(or $(STRIDE),1)
+	@$(BIN)/python -m tests.harness boundaries --stride $(or $(STRIDE),1) --vendor "$(VENDOR)"
 
 histories: $(VENV)/installed ## N random histories (20000), from seed FIRST
-	@$(BIN)/python -m tests.harness histories $(or $(N),20000) --first $(or $(FIRST),0)
+	@$(BIN)/python -m tests.harness histories $(or $(N),20000) --first $(or $(FIRST),0) --vendor "$(VENDOR)"
 
-kills: $(VENV)/installed ## N real kills of the program (500), from seed FIRST; VENDOR=caldav: with a real Radicale
+kills: $(VENV)/installed ## N real kills of the program (500), from seed FIRST
 	@$(BIN)/python -m tests.harness kills $(or $(N),500) --first $(or $(FIRST),0) --vendor "$(VENDOR)"
 
 lost-replies: $(VENV)/installed ## N lost replies at each vendor (10000)
-	@$(BIN)/python -m tests.harness lost-replies $(or $(N),10000)
+	@$(BIN)/python -m tests.harness lost-replies $(or $(N),10000) --vendor "$(VENDOR)"
 
 soak: $(VENV)/installed ## N simulated years (4): memory and state file stay as they are
 	@$(BIN)/python -m tests.harness soak $(or $(N),4)

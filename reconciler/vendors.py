@@ -17,6 +17,7 @@ from reconciler.providers.caldav.connect import CalDavSignIn
 from reconciler.providers.caldav.guard import Guard
 from reconciler.providers.caldav.provider import CalDavProvider
 from reconciler.providers.caldav.transport import Transport as CalDavTransport
+from reconciler.providers.caldav.trial import CalDavTrial
 from reconciler.providers.google.client import Client as GoogleClient
 from reconciler.providers.google.connect import AUTH_URI, KEYS_URI, REVOKE_URI, GoogleConsent
 from reconciler.providers.google.oauth import TOKEN_URI
@@ -250,4 +251,10 @@ def _caldav(settings: Settings, means: Means) -> Vendor:
     )
     wire = CalDavWire(transport, throttle, AtOnce(given.concurrent_per_server))
     provider = CalDavProvider(wire, means.tokens, means.memory, settings.installation.id)
-    return Vendor(provider, sign_in=CalDavSignIn(wire))
+    return Vendor(
+        provider,
+        sign_in=CalDavSignIn(wire),
+        trial=lambda connection, installation, now: CalDavTrial(
+            wire, connection, means.tokens.get(connection), installation, now
+        ),
+    )

@@ -9,7 +9,12 @@ import click
 
 from tests.harness import campaign
 
-VENDOR = click.option("--vendor", type=click.Choice(["", "caldav"]), default="", help="Of this one alone.")
+VENDOR = click.option(
+    "--vendor",
+    type=click.Choice(["", "caldav"]),
+    default="",
+    help="At this one alone, not at the two others.",
+)
 
 
 @click.group()
@@ -20,17 +25,19 @@ def main() -> None:
 
 @main.command()
 @click.option("--stride", default=1, help="Only each so-manieth boundary.")
-def boundaries(stride: int) -> None:
+@VENDOR
+def boundaries(stride: int, vendor: str) -> None:
     """Every scenario, every boundary, everything that may happen there."""
-    sys.exit(campaign.boundaries(stride).end())
+    sys.exit(campaign.boundaries(stride, vendor).end())
 
 
 @main.command()
 @click.argument("count", type=int)
 @click.option("--first", default=0, help="The first seed.")
-def histories(count: int, first: int) -> None:
+@VENDOR
+def histories(count: int, first: int, vendor: str) -> None:
     """COUNT random histories."""
-    sys.exit(campaign.histories(count, first).end())
+    sys.exit(campaign.histories(count, first, vendor).end())
 
 
 @main.command()
@@ -44,9 +51,10 @@ def kills(count: int, first: int, vendor: str) -> None:
 
 @main.command("lost-replies")
 @click.argument("count", type=int)
-def lost_replies(count: int) -> None:
+@VENDOR
+def lost_replies(count: int, vendor: str) -> None:
     """COUNT lost replies at each vendor."""
-    sys.exit(campaign.lost_replies(count).end())
+    sys.exit(campaign.lost_replies(count, vendor).end())
 
 
 @main.command()

@@ -366,7 +366,7 @@ def trouble_of_one(site: Site, dice: random.Random) -> None:
 @act(3)
 def trouble_of_all(site: Site, dice: random.Random) -> None:
     """Something is wrong with a whole vendor, for an hour."""
-    vendor = site.vendors[dice.choice(("google", "microsoft"))]
+    vendor = site.vendors[dice.choice(site.options.vendors)]
     kind = dice.choice(list(Trouble))
     served = [
         person for person, (name, _) in site.people.items() if name == vendor.name and site.events(person)
@@ -410,7 +410,7 @@ def vendor_off_and_on(site: Site, dice: random.Random) -> None:
     old = site.desk.switches().get("acme")
     if old is None:
         return
-    off = dice.choice(("google", "microsoft"))
+    off = dice.choice(site.options.vendors)
     site.desk.set_switches(replace(old, vendors=old.vendors - {off}), "test", site.clock())
     site.round()
     for person, (name, _) in site.people.items():

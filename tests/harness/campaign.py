@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from tests.harness.boundary_runs import HOWS, boundaries_of, run
 from tests.harness.histories import LENGTH, Outcome, history, play, shortened
 from tests.harness.kills import kill
 from tests.harness.lost_replies import lose_replies
-from tests.harness.scenarios import ALL
+from tests.harness.scenarios import ALL, CALDAV, Scenario
 from tests.harness.site import Templates
 from tests.harness.soak import YEAR, soak
 
@@ -112,20 +112,27 @@ def quiet() -> None:
 # Boundaries -------------------------------------------------------------------------------------------
 
 
-def boundaries(stride: int) -> Report:
+def _named(kind: str, vendor: str) -> str:
+    return f"{kind}-{vendor}" if vendor else kind
+
+
+def boundaries(stride: int, vendor: str = "") -> Report:
     """Every scenario with each thing that may happen at each boundary (each ``stride``-th), and once more
     with a second crash in the recovery from the first."""
-    report = Report("boundaries", {"stride": stride})
+    scenarios = CALDAV if vendor else ALL
+    report = Report(_named("boundaries", vendor), {"stride": stride})
     with templates() as files:
-        jobs = list(_jobs(files, stride))
-        for wrongs in at_once(partial(_run, files), jobs):
+        jobs = list(_jobs(files, scenarios, stride))
+        for wrongs in at_once(partial(_run, files, scenarios), jobs):
             report.wrongs += wrongs
-    report.counts = {"scenarios": len(ALL), "runs": len(jobs)}
+    report.counts = {"scenarios": len(scenarios), "runs": len(jobs)}
     return report
 
 
-def _jobs(files: Templates, stride: int) -> Iterator[tuple[int, int, How, int | None]]:
-    for number, scenario in enumerate(ALL):
+def _jobs(
+    files: Templates, scenarios: Sequence[Scenario], stride: int
+) -> Iterator[tuple[int, int, How, int | None]]:
+    for number, scenario in enumerate(scenarios):
         crossed = len(boundaries_of(files, scenario))
         for offset, how in enumerate(HOWS):
             for at in range((number + offset) % stride, crossed, stride):
@@ -134,9 +141,9 @@ def _jobs(files: Templates, stride: int) -> Iterator[tuple[int, int, How, int | 
             yield number, at, How.CRASH_AFTER, (7 * at + number) % 23
 
 
-def _run(files: Templates, job: tuple[int, int, How, int | None]) -> list[str]:
+def _run(files: Templates, scenarios: Sequence[Scenario], job: tuple[int, int, How, int | None]) -> list[str]:
     number, at, how, recovery = job
-    scenario = ALL[number]
+    scenario = scenarios[number]
     where = f"{scenario.name}, boundary {at}, {how}" + (
         f", again after {recovery}" if recovery is not None else ""
     )
@@ -146,35 +153,35 @@ def _run(files: Templates, job: tuple[int, int, How, int | None]) -> list[str]:
 # Histories --------------------------------------------------------------------------------------------
 
 
-def histories(count: int, first: int, length: int = LENGTH) -> Report:
+def histories(count: int, first: int, vendor: str = "", length: int = LENGTH) -> Report:
     """So many random histories, the seeds counted from ``first``; those that go wrong are made short."""
-    report = Report("histories", {"first seed": first, "last seed": first + count - 1, "steps": length})
+    name = _named("histories", vendor)
+    report = Report(name, {"first seed": first, "last seed": first + count - 1, "steps": length})
     report.counts = dict.fromkeys(("histories", "deletions by owners", "un-registrations"), 0)
     with templates() as files:
-        for seed, outcome in at_once(partial(_play, files, length), range(first, first + count)):
+        for seed, outcome in at_once(partial(_play, files, length, vendor), range(first, first + count)):
             report.counts["histories"] += 1
             report.counts["deletions by owners"] += outcome.deletions
             report.counts["un-registrations"] += outcome.unregistered
             if outcome.wrongs:
-                short = (
-                    shortened(files, history(seed, length)) if len(report.wrongs) < SHOWN else history(seed)
-                )
+                told = history(seed, length, vendor)
+                short = shortened(files, told) if len(report.wrongs) < SHOWN else told
                 report.wrongs.append(f"{short}: {outcome.wrongs[0]}")
     return report
 
 
-def _play(files: Templates, length: int, seed: int) -> tuple[int, Outcome]:
-    return seed, play(files, history(seed, length))
+def _play(files: Templates, length: int, vendor: str, seed: int) -> tuple[int, Outcome]:
+    return seed, play(files, history(seed, length, vendor))
 
 
 # Lost replies, kills, years ---------------------------------------------------------------------------
 
 
-def lost_replies(count: int) -> Report:
-    """So many lost replies at each vendor, at least."""
-    report = Report("lost-replies", {"at each vendor": count})
+def lost_replies(count: int, only: str = "") -> Report:
+    """So many lost replies at each vendor, or at one alone, at least."""
+    report = Report(_named("lost-replies", only), {"at each vendor": count})
     with templates() as files:
-        for vendor in ("google", "microsoft"):
+        for vendor in (only,) if only else ("google", "microsoft"):
             lost: Counter[str] = Counter()
             seed = 0
             while sum(lost.values()) < count:
@@ -190,11 +197,13 @@ def lost_replies(count: int) -> Report:
 
 def kills(count: int, first: int, vendor: str = "") -> Report:
     """So many kills, a dozen in each house."""
-    name = f"kills-{vendor}" if vendor else "kills"
     houses = [
         (first + number, min(DOZEN, count - start)) for number, start in enumerate(range(0, count, DOZEN))
     ]
-    report, total = Report(name, {"first seed": first, "last seed": houses[-1][0]}), Counter[str]()
+    report, total = (
+        Report(_named("kills", vendor), {"first seed": first, "last seed": houses[-1][0]}),
+        Counter[str](),
+    )
     for seed, made in at_once(partial(_killed, vendor), houses, 1):
         total += made.counts
         report.wrongs += [f"seed {seed}: {wrong}" for wrong in made.wrongs]

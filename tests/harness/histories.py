@@ -17,10 +17,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reconciler.model import MultiDay, UnregisterMode
+from reconciler.simulators.caldav_store import CYRUS, DAVICAL, RADICALE, SOGO, WORST, XANDIKOS
 from tests.harness import acts
 from tests.harness.site import MINUTE, Options, Site, Templates, when
 
 LENGTH = 14
+SERVERS = (RADICALE, XANDIKOS, DAVICAL, CYRUS, SOGO, WORST)
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,14 @@ class Step:
 
 @dataclass(frozen=True)
 class History:
-    """What happens, in order, in the world that ``seed`` makes."""
+    """What happens, in order, in the world that ``seed`` makes; at one ``vendor`` alone where it is named."""
 
     seed: int
     steps: tuple[Step, ...]
+    vendor: str = ""
 
     def __str__(self) -> str:
-        return f"seed {self.seed}: " + " ".join(map(str, self.steps))
+        return f"seed {self.seed}{self.vendor and f' at {self.vendor}'}: " + " ".join(map(str, self.steps))
 
 
 @dataclass
@@ -55,17 +58,17 @@ class Outcome:
     deletions: int = 0
 
 
-def history(seed: int, length: int = LENGTH) -> History:
+def history(seed: int, length: int = LENGTH, vendor: str = "") -> History:
     """The history of this seed."""
     dice = random.Random(seed)
     names = list(acts.WEIGHTS)
     chosen = dice.choices(names, weights=[acts.WEIGHTS[name] for name in names], k=length)
-    return History(seed, tuple(Step(name, dice.randrange(1_000_000)) for name in chosen))
+    return History(seed, tuple(Step(name, dice.randrange(1_000_000)) for name in chosen), vendor)
 
 
 def play(templates: Templates, told: History) -> Outcome:
     """Play it to its end."""
-    with _site(templates, told.seed) as site:
+    with _site(templates, told) as site:
         outcome = Outcome()
         try:
             for step in told.steps:
@@ -98,21 +101,24 @@ def shortened(templates: Templates, told: History) -> History:
 
 
 @contextmanager
-def _site(templates: Templates, seed: int) -> Iterator[Site]:
+def _site(templates: Templates, told: History) -> Iterator[Site]:
     folder = Path(tempfile.mkdtemp(dir=templates.state.parent))
-    site = Site.made(folder, templates, _options(random.Random(seed)))
+    site = Site.made(folder, templates, _options(random.Random(told.seed), told.vendor))
     try:
-        _populate(site, random.Random(seed))
+        _populate(site, random.Random(told.seed))
         yield site
     finally:
         site.close()
         shutil.rmtree(folder)
 
 
-def _options(dice: random.Random) -> Options:
+def _options(dice: random.Random, vendor: str) -> Options:
     modes = [UnregisterMode.APPLY] * 7 + [UnregisterMode.ASK, UnregisterMode.REPORT, UnregisterMode.NEVER]
     days = [MultiDay.ASK] * 4 + [MultiDay.ANY, MultiDay.ALL]
-    return Options(dice.choice(modes), dice.choice(days))
+    unregister, multi_day = dice.choice(modes), dice.choice(days)
+    if vendor == "caldav":
+        return Options(unregister, multi_day, ("caldav",), dice.choice(SERVERS))
+    return Options(unregister, multi_day)
 
 
 def _populate(site: Site, dice: random.Random) -> None:
@@ -128,7 +134,7 @@ def _populate(site: Site, dice: random.Random) -> None:
             )
         sessions.append(site.lms.add_session(*days, id=f"session-{number}", **options))
     for name in ("ana", "ben", "eva", "zoe")[: dice.choice((2, 3, 4))]:
-        site.newcomer(name, dice.choice(("google", "microsoft")))
+        site.newcomer(name, dice.choice(site.options.vendors))
         for session in sessions:
             if dice.random() < 0.7:
                 site.lms.book(name, session, "instructor" if dice.random() < 0.15 else "learner")

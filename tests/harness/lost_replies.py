@@ -12,7 +12,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tests.harness.site import MINUTE, Site, Templates, when
+from tests.harness.histories import SERVERS
+from tests.harness.site import MINUTE, Options, Site, Templates, when
 
 PEOPLE, SESSIONS = 6, 4
 TURNS = 12
@@ -22,7 +23,8 @@ TURNS = 12
 def lose_replies(files: Templates, vendor: str, seed: int) -> tuple[Counter[str], list[str]]:
     """One site of one vendor: what was lost, by kind of write, and what was wrong."""
     folder = Path(tempfile.mkdtemp(dir=files.state.parent))
-    site, dice = Site.made(folder, files), random.Random(seed)
+    options = Options(oddities=SERVERS[seed % len(SERVERS)])
+    site, dice = Site.made(folder, files, options), random.Random(seed)
     try:
         _populate(site, vendor)
         for turn in range(TURNS):

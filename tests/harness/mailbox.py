@@ -109,17 +109,22 @@ class Mailbox:
         """Our own events that are in a calendar now."""
         return [event for event in self.there() if event.ours]
 
+    def publish(self) -> None:
+        """Something is other than it was: where calendars lie elsewhere, it is carried there."""
+
     # What the owner does --------------------------------------------------------------------------
 
     def delete(self, event: Stored, now: datetime, by: str = "owner") -> None:
         event.there, event.removed_by, event.removed_at = False, by, now
         event.version = self.fresh()
+        self.publish()
 
     def restore(self, event: Stored) -> None:
         """Taken back from the bin, into the calendar it was in."""
         event.there, event.removed_by, event.removed_at = True, None, None
         event.returned = True
         event.version = self.fresh()
+        self.publish()
 
     def move(self, event: Stored, calendar: str, now: datetime) -> None:
         """Into another calendar; where ids belong to a calendar, a cancelled one stays behind."""
@@ -127,11 +132,13 @@ class Mailbox:
         event.calendar_id, event.returned = calendar, True
         event.version = self.fresh()
         self.events.append(left)
+        self.publish()
 
     def edit(self, event: Stored, **changes: object) -> None:
         for name, value in changes.items():
             setattr(event, name, value)
         event.version = self.fresh()
+        self.publish()
 
     def strip(self, event: Stored) -> None:
         """An app that knows nothing of our marker saves the event without it."""
@@ -150,6 +157,7 @@ class Mailbox:
             returned=True,
         )
         self.events.append(made)
+        self.publish()
         return made
 
     def migrate(self, now: datetime) -> None:

@@ -171,7 +171,7 @@ def start(site: Site, owner: str, observe: bool = False) -> Process:
     world = World(
         lms=lms,
         ledger=ledger,
-        providers=site.vendors,
+        providers={name: one.provider(ledger) for name, one in site.vendors.items()},
         policy=Policy(INSTALLATION, gives_back=True),
         clock=site.clock,
         owner=owner,
@@ -206,7 +206,7 @@ def _quick(engine: sa.Engine) -> sa.Engine:
 
 
 def first_switches(account: str) -> AccountSwitches:
-    vendors = frozenset({"google", "microsoft"})
+    vendors = frozenset({"google", "microsoft", "caldav"})
     return AccountSwitches(account, vendors, True, Mode.SYNC, UnregisterMode.APPLY)
 
 

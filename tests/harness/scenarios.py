@@ -7,14 +7,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reconciler.model import Answer
+from reconciler.simulators.caldav_store import CYRUS, DAVICAL, RADICALE, WORST, XANDIKOS
 from tests.harness.mailbox import Stored, Trouble
 from tests.harness.site import MINUTE, Options, Site, when
 
 Step = Callable[[Site], object]
 ONE, OTHER = "session-1", "session-2"
+VENDORS = ("google", "microsoft", "caldav")
+SERVERS = (RADICALE, XANDIKOS, DAVICAL, CYRUS, WORST)
+"""One after the other; that SOGo cannot be searched changes how stories end."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,6 @@ class Scenario:
     story: tuple[Step, ...]
     end: Callable[[Site], bool]
     options: Options = field(default_factory=Options)
-    vendors: tuple[str, ...] = ("google", "microsoft")
 
 
 def both(site: Site, vendor: str) -> None:
@@ -140,11 +143,11 @@ def of(
         Scenario(
             f"{name}, {vendor}", lambda site, at=vendor: begin(site, at), story, end, options or Options()
         )  # type: ignore[misc]
-        for vendor in ("google", "microsoft")
+        for vendor in VENDORS
     ]
 
 
-ALL: list[Scenario] = [
+_EVERY: list[Scenario] = [
     *of(
         "first events",
         round_,
@@ -382,7 +385,7 @@ ALL: list[Scenario] = [
     ),
     *[
         one
-        for vendor in ("google", "microsoft")
+        for vendor in VENDORS
         for one in of(
             "the vendor finds nothing for an hour",
             trouble(Trouble.LYING, vendor),
@@ -396,4 +399,10 @@ ALL: list[Scenario] = [
         )
         if one.name.endswith(vendor)
     ],
+]
+
+ALL = [one for one in _EVERY if not one.name.endswith("caldav")]
+CALDAV = [
+    replace(one, options=replace(one.options, oddities=SERVERS[number % len(SERVERS)]))
+    for number, one in enumerate(one for one in _EVERY if one.name.endswith("caldav"))
 ]

@@ -19,8 +19,10 @@ from reconciler.ledger.upgrade import upgrade
 from reconciler.lms.reference_tables import create_schema
 from reconciler.model import Answer, ConnectionState, MultiDay, State, Suspicion, UnregisterMode
 from reconciler.ports import Notice
+from reconciler.simulators.caldav_store import CYRUS, Oddities
 from reconciler.simulators.lms import SmallLms, When
 from tests.harness.boundaries import Boundaries, Crash
+from tests.harness.caldav import CalDav
 from tests.harness.clock import SimulatedClock
 from tests.harness.facts import Facts
 from tests.harness.mailbox import Mailbox, Stored
@@ -36,10 +38,12 @@ OPEN = frozenset({State.PENDING, State.MISSING, State.HELD, State.REMOVING, Stat
 
 @dataclass(frozen=True)
 class Options:
-    """How the operator has set the program up."""
+    """How the operator has set the program up; which vendors people use, and how odd a CalDAV server is."""
 
     unregister: UnregisterMode = UnregisterMode.APPLY
     multi_day: MultiDay = MultiDay.ASK
+    vendors: tuple[str, ...] = ("google", "microsoft")
+    oddities: Oddities = CYRUS
 
     @property
     def asks(self) -> bool:
@@ -98,6 +102,7 @@ class Site:
             one.name: one
             for one in (google(self.clock, self.boundaries), microsoft(self.clock, self.boundaries))
         }
+        self.vendors["caldav"] = CalDav(self.clock, self.boundaries, self.options.oddities)
         self.state, self.lms_file = self.folder / "state.db", self.folder / "lms.db"
         self.witness = self.folder / "witness"
         self.told: list[Notice] = []
@@ -189,6 +194,8 @@ class Site:
     def close(self) -> None:
         self.close_state()
         self.engine.dispose()
+        for vendor in self.vendors.values():
+            vendor.close()
 
     def close_state(self) -> None:
         """Nobody has the state database open any more."""
@@ -205,13 +212,13 @@ class Site:
         self.lms.add_person(person)
         for session in sessions:
             self.lms.book(person, session, role)
-        mailbox = Mailbox(person, f"calendar-{person}")
+        mailbox = self.vendors[vendor].new_mailbox(person)
         mailbox.events.append(
             Stored("own", mailbox.default, 1, "Dentist", "", None, None, None, None, None, False, START)
         )
         self.own[person] = ("Dentist", 1, True)
         self.people[person] = (vendor, mailbox)
-        self.vendors[vendor].mailboxes[f"subject-{person}"] = mailbox
+        mailbox.publish()
         self.connect(person)
 
     def connect(self, person: str) -> None:

@@ -25,8 +25,8 @@ from reconciler.errors import (
     Throttled,
     VendorUnavailable,
 )
-from reconciler.model import ActualEvent, Connection, Draft, Found, Listing, Written
-from reconciler.ports import Capabilities, Clock
+from reconciler.model import ActualEvent, Connection, Draft, EventKey, Found, Listing, Written
+from reconciler.ports import CalendarMemory, CalendarProvider, Capabilities, Clock
 from tests.harness.boundaries import Boundaries
 from tests.harness.mailbox import LIES, Mailbox, Stored, Trouble
 
@@ -54,8 +54,32 @@ class Vendor:
     losing: random.Random | None = None
     lost: Counter[str] = field(default_factory=Counter)
 
+    def provider(self, memory: CalendarMemory) -> CalendarProvider:
+        """This vendor as one process sees it."""
+        return self
+
+    def new_mailbox(self, person: str) -> Mailbox:
+        mailbox = self.mailboxes[f"subject-{person}"] = Mailbox(person, f"calendar-{person}")
+        return mailbox
+
     def open(self, connection: Connection) -> VendorCalendar:
         return VendorCalendar(self, self.mailboxes[connection.subject])
+
+    def keep_alive(self, connection: Connection) -> None:
+        """Nothing of a grant is used here."""
+
+    def no_second(self, mailbox: Mailbox, key: EventKey) -> None:
+        """At most one event of ours for each person, day and calendar; what its owner put there aside."""
+        for event in mailbox.there(key):
+            hidden = event.returned or bool((self.troubles | mailbox.troubles) & LIES)
+            if event.ours and event.calendar_id == mailbox.default and not hidden:
+                self.wrong(f"made a second event for {key} beside {event.event_id}")
+
+    def wrong(self, what: str) -> None:
+        self.wrongs.append(f"{self.name}: {what}")
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def google(clock: Clock, boundaries: Boundaries) -> Vendor:
@@ -132,7 +156,7 @@ class VendorCalendar:
         def write() -> Written:
             event = self._as_known(known.event_id, known.calendar_id, known.etag, raw=known.raw is not None)
             if event.key is None:
-                self._wrong(f"wrote to {event.event_id}, which is none of ours")
+                self._vendor.wrong(f"wrote to {event.event_id}, which is none of ours")
             return self._lay(draft, event)
 
         return self._call("update", write)
@@ -141,7 +165,7 @@ class VendorCalendar:
         def remove() -> None:
             event = self._as_known(event_id, calendar_id, etag, raw=False)
             if not event.ours:
-                self._wrong(f"deleted {event.event_id}, which we did not make")
+                self._vendor.wrong(f"deleted {event.event_id}, which we did not make")
             self._mailbox.delete(event, self._vendor.clock(), by="us")
 
         self._call("delete", remove)
@@ -160,7 +184,7 @@ class VendorCalendar:
             if earlier is not None:
                 raise EventIdUsed("the transaction id was used for an event that is gone", whose=str(key))
             event_id = f"event-{mailbox.owner}-{mailbox.fresh()}"
-        self._no_second(draft)
+        self._vendor.no_second(mailbox, key)
         event = Stored(
             event_id, default, 0, "", "", None, None, None, draft.made_as, key, True, self._vendor.clock()
         )
@@ -168,16 +192,9 @@ class VendorCalendar:
         mailbox.transactions[draft.made_as] = event
         return self._lay(draft, event)
 
-    def _no_second(self, draft: Draft) -> None:
-        """At most one event of ours for each person, day and calendar; what its owner put there aside."""
-        for event in self._mailbox.there(draft.marker.key):
-            hidden = event.returned or bool(self._troubles & LIES)
-            if event.ours and event.calendar_id == self._mailbox.default and not hidden:
-                self._wrong(f"made a second event for {draft.marker.key} beside {event.event_id}")
-
     def _lay(self, draft: Draft, event: Stored) -> Written:
         if event.removed_by == "owner":
-            self._wrong(f"brought back {event.event_id}, which its owner had deleted")
+            self._vendor.wrong(f"brought back {event.event_id}, which its owner had deleted")
         event.title, event.location = draft.content.title, draft.content.location
         event.block, event.day, event.marker = draft.content.block, draft.day, draft.marker
         event.version = self._mailbox.fresh()
@@ -214,9 +231,6 @@ class VendorCalendar:
     def _default_is_there(self) -> None:
         if self._mailbox.default in self._mailbox.lost:
             raise MailboxUnavailable("the default calendar is gone")
-
-    def _wrong(self, what: str) -> None:
-        self._vendor.wrongs.append(f"{self._vendor.name}: {what}")
 
     def _call(self, operation: str, effect: Callable[[], Result]) -> Result:
         self._vendor.calls += 1

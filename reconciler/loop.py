@@ -23,7 +23,7 @@ from reconciler.model import AccountSwitches, HoldReason, Mode, PersonState
 from reconciler.ports import Dispatcher, Due, FleetLimit, Hold, Notices, Registrar, Run, Scan
 from reconciler.post.posting import Posting
 from reconciler.post.round import Round
-from reconciler.tally import DESIRED, Pending, Tally, standing
+from reconciler.tally import DESIRED, Census, Pending, Tally, standing
 from reconciler.turn import TurnReport
 from reconciler.upkeep import Upkeep
 from reconciler.works import Hearing, Reconciling
@@ -78,6 +78,7 @@ class Loop:
     before: Callable[[str], None] | None = None
     progress: Callable[[int], None] | None = None
     pending: Pending = field(default_factory=Pending)
+    census: Census = field(default_factory=Census)
 
     def push(self) -> Run:
         """Carry to the calendars what changed in the LMS. Raises nothing but the unforeseen."""
@@ -133,7 +134,7 @@ class Loop:
     def _gauges(self, now: datetime) -> None:
         """What is the case at the end of a cycle."""
         ledger, metrics = self.world.ledger, self.world.metrics
-        metrics.events(ledger.counts(now))
+        metrics.events(self.census.of(ledger.counts, now))
         metrics.connections(ledger.connection_counts())
         holds = [hold for hold in ledger.holds() if not hold.released]
         for guard in (Guard.VANISHED_SESSIONS, Guard.VANISHED_PEOPLE, Guard.FLEET):
@@ -148,9 +149,10 @@ class Loop:
             hold.urgent_at for hold in holds if hold.guard == Guard.VANISHED_SESSIONS and hold.urgent_at
         ]
         self.world.metrics.guard_next_start(Guard.VANISHED_SESSIONS, min(vanished, default=None))
+        fleet = any(hold.guard == Guard.FLEET for hold in holds)
         seats = [
             entry.starts
-            for entry in self.world.ledger.held()
+            for entry in (self.world.ledger.held() if fleet else ())
             if entry.suspicion.hold_reason is HoldReason.FLEET_GUARD and entry.starts > now
         ]
         self.world.metrics.guard_next_start(Guard.FLEET, min(seats, default=None))

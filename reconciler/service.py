@@ -119,7 +119,9 @@ def headline(house: House) -> str:
     """How it stands, in a few words for `systemctl status`."""
     counts = Counter[str]()
     try:
-        for (_provider, state), count in house.ledger.counts(house.world.clock()).items():
+        for (_provider, state), count in house.loop.census.of(
+            house.ledger.counts, house.world.clock()
+        ).items():
             counts[state] += count
     except CycleError:
         return "the state database cannot be read"

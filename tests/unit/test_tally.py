@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from reconciler.apply import Done
-from reconciler.tally import Tally
+from reconciler.tally import COUNTED_ALWAYS, Census, Tally
 from reconciler.turn import TurnReport
 
 
@@ -96,3 +97,32 @@ def test_trouble_comes_last(outcome: str) -> None:
     assert sentence("push", 2, fine, turn(outcome)) == (
         f"push: 1 of 2 people changed: 1 created; {TROUBLE[outcome]}"
     )
+
+
+def looks_at_the_ledger(events: int, after: list[float]) -> int:
+    """How often it is counted, when asked at these seconds."""
+    looks: list[datetime] = []
+
+    def count(now: datetime) -> Mapping[tuple[str, str], int]:
+        looks.append(now)
+        return {("google", "live"): events}
+
+    census, begun = Census(), datetime(2026, 11, 22, 9, tzinfo=UTC)
+    for seconds in after:
+        counts = census.of(count, begun + timedelta(seconds=seconds))
+        assert counts == {("google", "live"): events}
+    return len(looks)
+
+
+def test_a_small_ledger_is_counted_after_every_cycle() -> None:
+    assert looks_at_the_ledger(COUNTED_ALWAYS, [0, 0, 0.1, 60]) == 4
+
+
+def test_a_large_ledger_is_counted_the_more_rarely_the_larger_it_is() -> None:
+    assert looks_at_the_ledger(1_050_000, [0, 1, 60, 99]) == 1
+    assert looks_at_the_ledger(1_050_000, [0, 60, 100, 199, 200]) == 3
+    assert looks_at_the_ledger(150_000, [0, 9, 10]) == 2
+
+
+def test_a_clock_that_was_set_back_makes_no_count_good_for_longer() -> None:
+    assert looks_at_the_ledger(1_050_000, [0, -3600, -3590]) == 2

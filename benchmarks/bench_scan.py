@@ -5,16 +5,22 @@ in which every seat is in its calendar already. It reads all sessions, days, peo
 digests them, and compares each person with what was last applied. Beside it stands what cannot be saved: one
 `SELECT` of the same rows (seat x session x day, ordered by person, streamed, with all columns an event is
 made from) through SQLAlchemy Core, whose rows are thrown away. On SQLite the database's own work is part of
-both; on PostgreSQL only the client's. The second time in a process counts: the program is a daemon.
+both; on servers only the client's. The second time in a process counts: the program is a daemon. The state
+on MariaDB's side is that of SQLite: equal rows have equal digests on every database.
 
 Peak memory is that of the whole process, interpreter and libraries included. It has to stay where it is when
-the LMS grows tenfold.
+the LMS grows tenfold. Costs are multiples of what the bare `SELECT` takes for 1,000 seats.
+
+![How the cost of an idle push grows from 1,000 seats on: its CPU beside that of the bare SELECT, and its peak
+memory](images/growth.svg)
 """
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -31,36 +37,65 @@ from reconciler.lms.reference import ReferenceLms
 from reconciler.lms.reference_tables import tables
 from reconciler.loop import lms_window
 from reconciler.settings import load
-from tests.support.databases import POSTGRESQL, Server
+from tests.support.databases import MARIADB, POSTGRESQL, Server
 
 
 def main(scale: Scale) -> list[Figure]:
-    """Measure on SQLite at two sizes, and on PostgreSQL, where there is one, at the larger."""
+    """Measure on SQLite at every size, and at one on PostgreSQL and MariaDB, where they are."""
     found: list[Figure] = []
+    base = 0.0
     for seats in scale.seats:
         with _on_sqlite(seats) as settings:
-            ratio, peak = _measured(settings, scale.runs)
-        what = f"peak memory of an idle push over {seats:,} seats, MB"
-        found.append(Figure(f"idle_scan_peak_mb_{short(seats)}", peak, what, "flat"))
+            one = _measured(settings, _runs(scale, seats))
+        base = base or one.bare
+        found += _of_size(one, seats, base)
     what = f"CPU of an idle push over {seats:,} seats to that of the bare SELECT, SQLite"
-    found.insert(0, Figure("idle_scan_cpu_ratio", ratio, what, "at most 2"))
-    with _on_postgresql(seats) as settings:
-        if settings is not None:
-            ratio, _peak = _measured(settings, scale.runs)
-            what = f"the same on PostgreSQL ({seats:,} seats)"
-            found.insert(1, Figure("idle_scan_cpu_ratio_postgresql", ratio, what, "at most 2"))
-    return found
+    ratios = [Figure("idle_scan_cpu_ratio", one.ratio, what, "at most 2")]
+    for name, place in (("postgresql", _on_postgresql), ("mariadb", _on_mariadb)):
+        with place(scale.server_seats) as there:
+            if there is not None:
+                ratio = _measured(there, scale.runs).ratio
+                what = f"the same on {name} ({scale.server_seats:,} seats)"
+                ratios.append(Figure(f"idle_scan_cpu_ratio_{name}", ratio, what, "at most 2"))
+    return ratios + found
 
 
-def _measured(settings: Path, runs: int) -> tuple[float, float]:
-    """The ratio to the bare SELECT and the peak in MB: medians of several runs that take turns."""
+def _of_size(one: Measured, seats: int, base: float) -> list[Figure]:
+    size = short(seats)
+    peak = f"peak memory of an idle push over {seats:,} seats, MB"
+    aim = "below 300" if seats == 1_000_000 else "flat"
+    return [
+        Figure(f"idle_scan_peak_mb_{size}", one.peak_mb, peak, aim),
+        Figure(f"idle_scan_cost_{size}", one.ours / base, f"its CPU over {seats:,} seats, as a multiple"),
+        Figure(f"bare_select_cost_{size}", one.bare / base, f"that of the bare SELECT of {seats:,} seats"),
+    ]
+
+
+def _runs(scale: Scale, seats: int) -> int:
+    """Large ones take long, and vary less."""
+    return scale.runs if seats < 100_000 else max(1, 300_000 // seats)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Medians of several runs that take turns: seconds of CPU of the push and of the bare SELECT, their
+    ratio, and the push's peak memory in MB."""
+
+    ours: float
+    bare: float
+    ratio: float
+    peak_mb: float
+
+
+def _measured(settings: Path, runs: int) -> Measured:
     pairs, peaks = [], []
     for _ in range(runs):
         ours = in_child(idle_push, settings=str(settings))
         bare = in_child(bare_select, settings=str(settings))
         pairs.append((ours["cpu"], bare["cpu"]))
         peaks.append(ours["peak_mb"])
-    return median_ratio(pairs), sorted(peaks)[len(peaks) // 2]
+    ours_cpu, bare_cpu = (statistics.median(side) for side in zip(*pairs, strict=True))
+    return Measured(ours_cpu, bare_cpu, median_ratio(pairs), statistics.median(peaks))
 
 
 # In processes of their own ------------------------------------------------------------------------
@@ -110,19 +145,44 @@ def _on_sqlite(seats: int) -> Iterator[Path]:
 @contextmanager
 def _on_postgresql(seats: int) -> Iterator[Path | None]:
     """``None`` where there is no server: ``TEST_POSTGRESQL`` names one elsewhere than on loopback."""
-    server = Server(POSTGRESQL, "postgres")
+    with _lent(Server(POSTGRESQL, "postgres"), "ENCODING 'UTF8' TEMPLATE template0") as url:
+        if url is None:
+            yield None
+            return
+        with folder_of_its_own() as folder:
+            _fill(url, url, seats, SCHEMA)
+            yield write_settings(folder, {"url": url, "reference": {"schema_name": SCHEMA}}, url)
+
+
+@contextmanager
+def _on_mariadb(seats: int) -> Iterator[Path | None]:
+    """The same with ``TEST_MARIADB``; the state is on SQLite."""
+    with _lent(Server(MARIADB), "CHARACTER SET utf8mb4") as url:
+        if url is None:
+            yield None
+            return
+        with folder_of_its_own() as folder:
+            state = f"sqlite:///{folder}/state.db"
+            _fill(f"sqlite:///{folder}/lms.db", state, seats, None)
+            engine = sa.create_engine(url)
+            fill_lms(engine, seats, None)
+            engine.dispose()
+            yield write_settings(folder, {"url": url.replace("+pymysql", "")}, state)
+
+
+@contextmanager
+def _lent(server: Server, options: str) -> Iterator[str | None]:
+    """A database on this server while the context lasts; ``None`` where there is no server."""
     try:
         server.reach()
     except sa.exc.OperationalError:
         yield None
         return
-    with folder_of_its_own() as folder:
-        url = server.create("ENCODING 'UTF8' TEMPLATE template0")
-        try:
-            _fill(url, url, seats, SCHEMA)
-            yield write_settings(folder, {"url": url, "reference": {"schema_name": SCHEMA}}, url)
-        finally:
-            server.drop(url)
+    url = server.create(options)
+    try:
+        yield url
+    finally:
+        server.drop(url)
 
 
 def _fill(lms: str, state: str, seats: int, schema: str | None) -> None:

@@ -29,20 +29,48 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Measurement:
+    """What one benchmark has found, and how it measures."""
+
+    method: str
+    figures: Sequence[Figure]
+
+    @staticmethod
+    def read(file: Path) -> Measurement:
+        """What :func:`kept` has written."""
+        found = json.loads(file.read_text("utf-8"))
+        return Measurement(found["method"], [Figure(**one) for one in found["figures"]])
+
+
+def kept(one: Measurement, file: Path) -> None:
+    """Write it down, for when only others are measured again."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(asdict(one), indent=1) + "\n", "utf-8")
+
+
+@dataclass(frozen=True)
 class Scale:
-    """How much is measured. ``seats`` are the sizes of the LMS, rising; ``people`` are connected at each
-    vendor; ``runs`` are the repetitions of what is paired, of which the median counts; for ``busy_seconds`` a
-    vendor's quota is used up."""
+    """How much is measured. ``seats`` are the sizes of the LMS, rising, ``server_seats`` that of one on a
+    server; ``people`` are connected at each vendor; ``runs`` are the repetitions of what is paired, of which
+    the median counts; for ``busy_seconds`` a vendor's quota is used up."""
 
     name: str
-    seats: tuple[int, int]
+    seats: tuple[int, ...]
+    server_seats: int
     people: int
     runs: int
     busy_seconds: int
 
 
-FULL = Scale("full", seats=(10_000, 100_000), people=150, runs=5, busy_seconds=60)
-QUICK = Scale("quick", seats=(1_000, 10_000), people=20, runs=3, busy_seconds=6)
+FULL = Scale(
+    "full",
+    seats=(1_000, 10_000, 100_000, 1_000_000),
+    server_seats=100_000,
+    people=150,
+    runs=5,
+    busy_seconds=60,
+)
+QUICK = Scale("quick", seats=(1_000, 10_000, 100_000), server_seats=10_000, people=20, runs=3, busy_seconds=6)
 
 
 def median_ratio(pairs: Sequence[tuple[float, float]]) -> float:
@@ -74,17 +102,19 @@ def keep(figures: Sequence[Figure], scale: Scale, file: Path) -> None:
     file.write_text(json.dumps({**found, "scale": asdict(scale)}, indent=1) + "\n", "utf-8")
 
 
-def page(figures: Sequence[Figure], methods: Sequence[str]) -> str:
-    """The page that tells how it is measured and what one run has found."""
+def page(measured: Sequence[Measurement]) -> str:
+    """The page that tells how it is measured and what was found."""
+    figures = [figure for one in measured for figure in one.figures]
     rows = [f"| {one.key} | {one.shown} | {one.aim} | {one.what} |" for one in figures]
     table = "\n".join(["| figure | value | aim | what it is |", "| --- | ---: | --- | --- |", *rows])
-    return "\n\n".join([_INTRODUCTION, *methods, "## The figures of one run", table]) + "\n"
+    methods = [one.method for one in measured]
+    return "\n\n".join([_INTRODUCTION, *methods, "## The figures", table]) + "\n"
 
 
 _INTRODUCTION = """\
 # What it costs
 
-Written by `make bench`, which measures everything below within a few minutes and puts the figures into
-`build/bench.json` as well; `make bench-quick` measures a tenth of it. Everything is a count, or a ratio of
+Written by `make bench`, which measures everything below and puts the figures into `build/bench.json` as well;
+`make bench-quick` measures a tenth of it. Everything is a count, or a ratio of
 two things measured side by side in the same run, because seconds mean nothing on another machine. Whatever
 is measured runs in a process of its own, and what is compared takes turns; the median counts."""

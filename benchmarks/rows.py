@@ -1,9 +1,9 @@
 """Rows by the hundred thousand: an LMS on the reference tables, and our state after everything is applied.
 
 Set-based: seats, people and ledger rows are made by the database from a counter, so that a million seats
-take seconds. The LMS's tables stand in a schema of their own, ``lms`` (on SQLite a file of their own,
-attached under that name). Every person has five seats, every session twenty, one of them its instructor's,
-and one to three days within ninety days from :data:`NOW` on.
+take seconds. Beside our state the LMS's tables stand in a schema of their own, ``lms`` (on SQLite a file of
+their own, attached under that name). Every person has five seats, every session twenty, one of them its
+instructor's, and one to three days within ninety days from :data:`NOW` on.
 """
 
 from __future__ import annotations
@@ -59,16 +59,16 @@ def writer(lms: str, state: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-def fill_lms(engine: Engine, seats: int) -> None:
+def fill_lms(engine: Engine, seats: int, schema: str | None = SCHEMA) -> None:
     """The LMS: so many seats, and the people, sessions and days they need."""
-    create_schema(engine, schema=SCHEMA)
-    made = tables(schema=SCHEMA).tables
+    create_schema(engine, schema=schema)
+    made = {table.name: table for table in tables(schema=schema).sorted_tables}
     with engine.begin() as connection:
-        _insert(connection, made[f"{SCHEMA}.accounts"], _accounts())
-        _insert(connection, made[f"{SCHEMA}.sessions"], _sessions(seats))
-        _insert(connection, made[f"{SCHEMA}.days"], _days(seats))
-        _from_numbers(connection, made[f"{SCHEMA}.people"], seats // SEATS_A_PERSON, _person)
-        _from_numbers(connection, made[f"{SCHEMA}.seats"], seats, lambda n: _seat(n, seats))
+        _insert(connection, made["accounts"], _accounts())
+        _insert(connection, made["sessions"], _sessions(seats))
+        _insert(connection, made["days"], _days(seats))
+        _from_numbers(connection, made["people"], seats // SEATS_A_PERSON, _person)
+        _from_numbers(connection, made["seats"], seats, lambda n: _seat(n, seats))
     _analyze(engine)
 
 
@@ -238,6 +238,8 @@ def _insert(connection: Connection, table: sa.Table, rows: Iterator[dict[str, An
 
 
 def _analyze(engine: Engine) -> None:
-    """Let the planner know what is there, as a database that is in use does by itself."""
+    """Let the planner know what is there, as a database that is in use does by itself; MariaDB at once."""
+    if engine.dialect.name in ("mysql", "mariadb"):
+        return
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE")

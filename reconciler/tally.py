@@ -176,11 +176,11 @@ class Pending:
         them waits no more. ``read_before`` tells when another process last read the LMS whole."""
         with self._lock:
             new = self._read or read_before() or now
-            known = self._since
-            self._since = {
-                person: (known[person][0] if person in known else new, provider)
-                for person, provider in whose.items()
-            }
+            known, same = self._since, dict[tuple[datetime, str], tuple[datetime, str]]()
+            self._since = {}
+            for person, provider in whose.items():
+                entry = (known[person][0] if person in known else new, provider)
+                self._since[person] = same.setdefault(entry, entry)  # of a first fill's 200,000, one each
             self._read = now
 
     def settle(self, reports: Sequence[TurnReport], now: datetime, metrics: Metrics) -> None:

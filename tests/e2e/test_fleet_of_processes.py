@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.simulators.lms import When
-from tests.support.fleet import Fleet, Redis, a_fleet
+from tests.support.fleet import Fleet, a_fleet
 from tests.support.house import HouseBed, a_house
+from tests.support.redis_server import RedisServer, a_redis
 
 TODAY = datetime.now(UTC).replace(hour=9, minute=0, second=0, microsecond=0, tzinfo=None)
 IN_SPRING = When(TODAY + timedelta(days=120), TODAY + timedelta(days=120, hours=8))
@@ -18,15 +19,13 @@ PEOPLE = {f"p{number:02}": ("google", "microsoft")[number % 2] for number in ran
 
 
 @pytest.fixture
-def redis(tmp_path: Path) -> Iterator[Redis]:
-    server = Redis(tmp_path)
-    server.start()
-    yield server
-    server.stop()
+def redis() -> Iterator[RedisServer]:
+    with a_redis() as server:
+        yield server
 
 
 @pytest.fixture
-def fleet(redis: Redis, tmp_path: Path, postgresql_url: str) -> Iterator[Fleet]:
+def fleet(redis: RedisServer, tmp_path: Path, postgresql_url: str) -> Iterator[Fleet]:
     """Everybody has one session to get."""
     dispatch = {"kind": "celery", "broker": redis.url, "threads": 2}
     intervals = {"push": "2s", "confirm": "2s"}
@@ -50,7 +49,9 @@ def retitled(house: HouseBed, title: str) -> None:
     house.lms.change("session-1", title=title)
 
 
-def test_everybody_gets_everything_once_whoever_is_killed_or_emptied(fleet: Fleet, redis: Redis) -> None:
+def test_everybody_gets_everything_once_whoever_is_killed_or_emptied(
+    fleet: Fleet, redis: RedisServer
+) -> None:
     house = fleet.house
     first = fleet.scheduler()
     workers = [fleet.worker() for _ in range(3)]
@@ -75,7 +76,7 @@ def test_everybody_gets_everything_once_whoever_is_killed_or_emptied(fleet: Flee
     house.google.on_effect = None
 
     # The broker forgets everything, and another time is away for a while.
-    redis.ask("FLUSHALL")
+    redis.client().flushall()
     retitled(house, "Safety second")
     fleet.until(lambda: all_have(house, "Safety second"))
     redis.stop()

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import HTTPError
 
-import pytest
 import yaml
 
 from tests.support.house import ROOT, HouseBed, laid_over
@@ -33,57 +30,6 @@ def until(condition: Callable[[], object], told: Callable[[], str] = str) -> Non
     while not condition():
         assert time.monotonic() < latest, f"it never was so\n{told()}"
         time.sleep(0.05)
-
-
-@dataclass
-class Redis:
-    """A Redis of the test's own."""
-
-    folder: Path
-    port: int = field(default_factory=free_port)
-    _process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    def start(self, *options: str) -> None:
-        """From nothing: what it knew is gone."""
-        server = shutil.which("redis-server")
-        if server is None:
-            said = "no redis-server: apt-get install redis-server"
-            pytest.fail(said) if os.environ.get("CI") == "true" else pytest.skip(said)
-        given = [
-            "--port",
-            str(self.port),
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-            *options,
-        ]
-        quiet = subprocess.DEVNULL
-        self._process = subprocess.Popen([str(server), *given], stdout=quiet, stderr=quiet, cwd=self.folder)
-        until(self._answers)
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def ask(self, command: str) -> str:
-        """The first line of its answer to an inline command."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as wire:
-            wire.sendall(command.encode() + b"\r\n")
-            return wire.recv(4096).decode().partition("\r\n")[0]
-
-    def _answers(self) -> bool:
-        with suppress(OSError):
-            return self.ask("PING") == "+PONG"
-        return False
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import timedelta
 
 from reconciler.model import Answer
@@ -167,10 +168,31 @@ def test_an_event_taken_back_too_late_is_removed_again(site: Site) -> None:
     site.clock.move(31 * MINUTE)
     site.round()
     assert site.states("ana") == ["unregistered"]
-    site.round()
+    for _ in range(3):  # nothing is there that could be looked at, and it is looked at all the same
+        site.clock.move(DAY + 3 * HOUR)
+        site.round()
     site.mailbox("ana").restore(event)
     site.clock.move(DAY + 3 * HOUR)
     site.round()
+    assert site.events("ana") == []
+
+
+def test_an_event_whose_id_was_never_told_goes_with_its_seat(site: Site) -> None:
+    class Losing(random.Random):
+        def random(self) -> float:
+            return 0.0
+
+    session = site.lms.add_session(when(9))
+    site.newcomer("ana", "microsoft", session)
+    site.vendors["microsoft"].losing = Losing()
+    site.round()
+    assert site.states("ana") == ["pending"]
+    assert len(site.events("ana")) == 1
+    site.vendors["microsoft"].losing = None
+    site.lms.cancel("ana", session)
+    for _ in range(2):
+        site.clock.move(16 * MINUTE)  # past its back-off
+        site.round()
     assert site.events("ana") == []
 
 

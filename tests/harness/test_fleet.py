@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from reconciler.errors import ReconcilerError
 from reconciler.model import Answer
 from reconciler.ports import RegistrarAnswer, RegistrarOutcome
 from tests.harness.mailbox import Trouble
@@ -126,7 +127,8 @@ def test_an_intent_is_not_touched_before_its_deadline(site: Site) -> None:
     assert site.states(CROWD[0]) == ["unregistering"]
     site.cycle("confirm", "b")
     assert site.states(CROWD[0]) == ["unregistering"]
-    assert not site.answer(CROWD[0], session, Answer.KEEP)
+    with pytest.raises(ReconcilerError, match="Too late"):
+        site.desk.answer(CROWD[0], session, Answer.KEEP, CROWD[0], "test", site.clock())
     site.kill()
     site.clock.move(2 * MINUTE)
     site.cycle("confirm", "b")

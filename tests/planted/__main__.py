@@ -27,6 +27,8 @@ from tests.harness.campaign import REPORTS, ROOT, commit
 FAST = ["tests/unit", "tests/property", "tests/harness", "--deselect=tests/harness/test_kills.py"]
 """What is run against a bug that the tests named with it have not noticed."""
 LONGEST = 1800
+_NOTHING_TRIED = (4, 5)
+"""What pytest says where a test of that name is not there."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,8 @@ def _failing(tests: Sequence[str], tree: Path) -> str | None:
         return "it hangs"
     if ended.returncode == 0:
         return None
+    if ended.returncode in _NOTHING_TRIED:
+        raise LookupError(f"no such test: {' '.join(tests)}")
     lines = [line for line in ended.stdout.splitlines() if line.startswith(("FAILED tests/", "ERROR tests/"))]
     return lines[0].split(" - ")[0] if lines else f"pytest ended with {ended.returncode}"
 

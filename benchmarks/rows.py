@@ -223,6 +223,8 @@ def _from_numbers(connection: Connection, table: sa.Table, count: int, columns: 
     numbers = sa.select(sa.literal(0).label("n")).cte("numbers", recursive=True)
     numbers = numbers.union_all(sa.select(numbers.c.n + 1).where(numbers.c.n < count - 1))
     made = columns(numbers.c.n)
+    if connection.dialect.name in ("mysql", "mariadb"):
+        connection.exec_driver_sql(f"SET SESSION max_recursive_iterations = {count}")
     connection.execute(table.insert().from_select(list(made), sa.select(*made.values())))
 
 

@@ -119,14 +119,18 @@ def _named(kind: str, vendor: str) -> str:
 def boundaries(stride: int, vendor: str = "") -> Report:
     """Every scenario with each thing that may happen at each boundary (each ``stride``-th), and once more
     with a second crash in the recovery from the first."""
-    scenarios = CALDAV if vendor else ALL
+    scenarios = _scenarios(vendor)
     report = Report(_named("boundaries", vendor), {"stride": stride})
     with templates() as files:
         jobs = list(_jobs(files, scenarios, stride))
-        for wrongs in at_once(partial(_run, files, scenarios), jobs):
+        for wrongs in at_once(partial(_run, files, vendor), jobs):
             report.wrongs += wrongs
     report.counts = {"scenarios": len(scenarios), "runs": len(jobs)}
     return report
+
+
+def _scenarios(vendor: str) -> Sequence[Scenario]:
+    return CALDAV if vendor else ALL
 
 
 def _jobs(
@@ -141,9 +145,9 @@ def _jobs(
             yield number, at, How.CRASH_AFTER, (7 * at + number) % 23
 
 
-def _run(files: Templates, scenarios: Sequence[Scenario], job: tuple[int, int, How, int | None]) -> list[str]:
+def _run(files: Templates, vendor: str, job: tuple[int, int, How, int | None]) -> list[str]:
     number, at, how, recovery = job
-    scenario = scenarios[number]
+    scenario = _scenarios(vendor)[number]
     where = f"{scenario.name}, boundary {at}, {how}" + (
         f", again after {recovery}" if recovery is not None else ""
     )

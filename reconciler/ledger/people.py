@@ -92,7 +92,7 @@ class People:
         near = sa.or_(state.next_start <= now + NEAR, state.next_audit <= now - LAPSING)
         statement = (
             _with_connection()
-            .where(state.next_audit <= now, sa.or_(state.retry_at.is_(None), state.retry_at <= now), _IN_USE)
+            .where(state.next_audit <= now, _not_backed_off(now), _IN_USE)
             .order_by(near.is_(True).desc(), _waited(now, audits or AuditIntervals()).desc(), state.person)
             .limit(limit)
         )
@@ -112,9 +112,7 @@ class People:
         counted = (
             sa.select(has.provider, ahead)
             .join_from(person_state, connections, sa.and_(has.person == state.person, serving))
-            .where(
-                state.next_audit < before, sa.or_(state.retry_at.is_(None), state.retry_at <= now), _IN_USE
-            )
+            .where(state.next_audit < before, _not_backed_off(now), _IN_USE)
             .subquery()
         )
         statement = sa.select(counted.c.provider, counted.c.ahead, sa.func.count()).group_by(

@@ -27,8 +27,6 @@ from reconciler.loop import Confirming, Loop
 from reconciler.metrics import Metrics
 from reconciler.model import AccountSwitches, Desired, Mode, Session, UnregisterMode
 from reconciler.ports import (
-    Due,
-    Made,
     Registrar,
     RegistrarAnswer,
     RegistrarOutcome,
@@ -39,6 +37,7 @@ from reconciler.ports import (
 from reconciler.world import World
 from tests.harness.boundaries import Boundaries
 from tests.harness.clock import SimulatedClock
+from tests.support.here import Here
 
 if TYPE_CHECKING:
     from tests.harness.site import Site
@@ -122,19 +121,6 @@ class WatchedRegistrar:
 
     def check(self) -> list[str]:
         return self._inner.check()
-
-
-class Here:
-    """The work, done here and now, in its order."""
-
-    def run(
-        self,
-        batches: Iterator[Sequence[Due]],
-        work: Callable[[Sequence[Due]], Made],
-        done: Callable[[Made], None],
-    ) -> None:
-        for batch in batches:
-            done(work(batch))
 
 
 @dataclass

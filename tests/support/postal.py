@@ -5,7 +5,6 @@ The program is the real one, from the LMS to the outbox; what a message is like 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,12 +23,13 @@ from reconciler.loop import Confirming, Loop
 from reconciler.mail.letter import Letter, Mailbox, packed, unpacked
 from reconciler.mail.smtp import Delivery, Outcome
 from reconciler.model import AccountSwitches, Connection, Invitations, Mode
-from reconciler.ports import Due, Made, Run
+from reconciler.ports import Run
 from reconciler.post.notices import OutboxNotices
 from reconciler.post.posting import Posting
 from reconciler.providers.memory import MemoryProvider
 from reconciler.simulators.lms import SmallLms, When
 from reconciler.world import World
+from tests.support.here import Here
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -75,19 +75,6 @@ class MailServer:
         if answer.outcome in (Outcome.SENT, Outcome.UNKNOWN):
             self.taken.append(unpacked(message.decode()))
         return answer
-
-
-class Here:
-    """The work, done here and now."""
-
-    def run(
-        self,
-        batches: Iterator[Sequence[Due]],
-        work: Callable[[Sequence[Due]], Made],
-        done: Callable[[Made], None],
-    ) -> None:
-        for batch in batches:
-            done(work(batch))
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -15,7 +15,7 @@ from reconciler import ops, pages
 from reconciler.bootstrap import PROGRAM, House
 from reconciler.commands import house_of, log_as_told
 from reconciler.daemon import Daemon, Schedule, Surroundings, Tick
-from reconciler.errors import ConfigurationError, CycleError, ReconcilerError
+from reconciler.errors import ConfigurationError, CycleError, ReconcilerError, StateUnreadable
 from reconciler.lead import Lead
 from reconciler.settings import Settings, load, needs_restart
 from reconciler.web.app import create_app
@@ -83,6 +83,8 @@ class Service:
         """The cycle, or a sign of life of a scheduler that stands by."""
         if self.lead is None or self.lead.held():
             return tick.run()
+        with suppress(StateUnreadable):  # whoever leads says so; here it is said on taking the lead
+            self.house.ledger.witness_join(self.house.settings.state.witness_file)
         self.house.lasting.pulse.end(tick.name)
         return None
 

@@ -93,9 +93,12 @@ class InstallationRecord:
         _write_witness(file, new)
 
     def witness_join(self, file: Path) -> None:
-        """Let a file that is not there yet bear witness from now on: another scheduler is at work, so that
-        this is the state it maintains."""
-        if _read_witness(file) is None and (row := self._row()) is not None:
+        """Let the file bear witness of the state that another scheduler maintains, while this one stands by.
+
+        A state that is behind it was restored meanwhile, and stays so for whoever takes the lead.
+        """
+        row, witnessed = self._row(), _read_witness(file)
+        if row is not None and (witnessed is None or witnessed < row.restore_counter):
             _write_witness(file, row.restore_counter)
 
     def _row(self) -> sa.Row[tuple[object, ...]] | None:

@@ -75,6 +75,20 @@ def test_a_database_behind_its_witness_was_restored_until_it_counts_on(
     assert ledger.witness_check(file) is Witness.RESTORED
 
 
+def test_a_witness_of_a_scheduler_that_stands_by_keeps_up_and_tells_of_a_restore(
+    ledger: SqlLedger, tmp_path: Path
+) -> None:
+    leads, stands_by = tmp_path / "leads", tmp_path / "stands-by"
+    ledger.witness_step(leads)
+    ledger.witness_join(stands_by)
+    for _ in range(3):
+        ledger.witness_step(leads)
+    ledger.witness_join(stands_by)
+    _rewind(ledger, 2)  # an older copy, which is still ahead of what it first saw
+    ledger.witness_join(stands_by)
+    assert ledger.witness_check(stands_by) is Witness.RESTORED
+
+
 @pytest.mark.parametrize("content", [None, "", "nonsense", "\0\0\0"])
 def test_a_lost_or_damaged_witness_counts_as_a_restore(
     ledger: SqlLedger, tmp_path: Path, content: str | None

@@ -246,7 +246,11 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = 65536
 
     def _answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        length = int(self.headers.get("Content-Length", "0"))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            self.close_connection = True
+            return
         reply = self.simulator.answer(Ask(self.command, unquote(self.path), dict(self.headers), body))
         if reply is None:
             self.close_connection = True

@@ -87,7 +87,12 @@ class _Handler(WSGIRequestHandler):
     def run_wsgi(self) -> None:
         environ = self.make_environ()
         # Read to its end beforehand: what stayed in the socket would be taken for the next request.
-        body = environ["wsgi.input"].read(*self._length(environ))
+        length = self._length(environ)
+        body = environ["wsgi.input"].read(*length)
+        if length and len(body) < length[0]:
+            # Whoever asked died in the middle of it. No server takes half a request for a whole one.
+            self.close_connection = True
+            return
         environ["wsgi.input"] = io.BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
         environ.pop("HTTP_TRANSFER_ENCODING", None)

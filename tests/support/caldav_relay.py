@@ -116,7 +116,11 @@ class _Relay(BaseHTTPRequestHandler):
     vendor: Radicale
 
     def _pass(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        length = int(self.headers.get("Content-Length", "0"))
+        body = self.rfile.read(length)
+        if len(body) < length:  # whoever asked died in the middle of it
+            self.close_connection = True
+            return
         there = http.client.HTTPConnection(*self.vendor.server.origin.removeprefix("http://").split(":"))
         there.request(self.command, self.path, body, dict(self.headers))
         answer = there.getresponse()

@@ -57,6 +57,16 @@ def test_a_cut_ends_the_connection_without_an_answer(graph: Microsoft) -> None:
         ask(connection)
 
 
+def test_half_a_request_is_no_request(graph: Microsoft) -> None:
+    connection = connect(graph)
+    connection.putrequest("POST", "/v1.0/me/events")
+    connection.putheader("Content-Length", "1000")
+    connection.endheaders(b'{"subject":')
+    connection.sock.unwrap()
+    assert connection.sock.recv(1) == b""
+    assert graph.sim.recorder.seen == []
+
+
 def test_a_client_that_never_shakes_hands_blocks_nobody(graph: Microsoft) -> None:
     with socket.create_connection(("localhost", urlsplit(graph.url).port or 0)):
         assert graph.call("GET", "events").ok

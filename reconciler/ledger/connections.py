@@ -29,7 +29,10 @@ _PROVING_NOTHING = {
 }
 _RELEASED_BY_BASELINE = [state.value for state in (State.PENDING, State.LIVE, State.MISSING, State.HELD)]
 
+# Made once, for every cycle sends them: to build a statement costs more than to send it.
 _THIS = connections.update().where(connections.c.id == sa.bindparam("whose"), serving)
+_SERVING = connections.select().where(serving).order_by(connections.c.person)
+_SERVING_SOME = _SERVING.where(connections.c.person.in_(sa.bindparam("people", expanding=True)))
 
 
 class Connections:
@@ -46,15 +49,14 @@ class Connections:
         found: list[Connection] = []
         with self._database.reading() as connection:
             for some in chunks(people):
-                rows = connection.execute(_serving().where(connections.c.person.in_(some)))
-                found += map(connection_of, rows)
+                found += map(connection_of, connection.execute(_SERVING_SOME, {"people": some}))
         return found
 
     @contextmanager
     def each_connection(self) -> Iterator[Iterator[Connection]]:
         """The same of everybody, streamed in ascending order of person id by code point."""
         with self._database.reading() as connection:
-            rows = connection.execution_options(yield_per=STREAM).execute(_serving())
+            rows = connection.execution_options(yield_per=STREAM).execute(_SERVING)
             yield map(connection_of, rows)
 
     def begin_baseline(self, lease: Lease, connection: Connection, now: datetime) -> None:
@@ -129,10 +131,6 @@ class Connections:
                     .values(baseline_since=None)
                 )
         return len(ended)
-
-
-def _serving() -> sa.Select[tuple[object, ...]]:
-    return connections.select().where(serving).order_by(connections.c.person)
 
 
 def _row_of(connection: Connection) -> sa.Update:

@@ -224,5 +224,11 @@ def insert_missing(connection: sa.Connection, table: sa.Table, rows: Sequence[Ma
     """Insert those of these rows whose primary key is not there yet."""
     if not rows:
         return
-    build = sqlite_dialect.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    connection.execute(build(table).on_conflict_do_nothing(), rows)
+    connection.execute(_inserting_missing(table, connection.dialect.name), rows)
+
+
+@lru_cache(maxsize=64)
+def _inserting_missing(table: sa.Table, dialect: str) -> sqlite_dialect.Insert | postgresql.Insert:
+    return (sqlite_dialect.insert if dialect == "sqlite" else postgresql.insert)(
+        table
+    ).on_conflict_do_nothing()

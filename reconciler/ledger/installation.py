@@ -21,6 +21,9 @@ from reconciler.ledger.database import Database, insert_missing
 from reconciler.ledger.tables import installation
 from reconciler.ports import Installation
 
+_SELECT = installation.select()
+"""Made once, for every cycle sends it: to build a statement costs more than to send it."""
+
 
 class Witness(StrEnum):
     """What the file beside the service says about the state database."""
@@ -103,7 +106,7 @@ class InstallationRecord:
 
     def _row(self) -> sa.Row[tuple[object, ...]] | None:
         with self._database.reading() as connection:
-            return connection.execute(installation.select()).one_or_none()
+            return connection.execute(_SELECT).one_or_none()
 
 
 def _change(connection: sa.Connection, **values: object) -> None:

@@ -21,6 +21,22 @@ RUNS_KEPT = 10_000
 
 _failed = event.c.attempts > 0
 
+# Made once, for every cycle sends them: to build a statement costs more than to send it.
+_NEW_RUN = run.insert()
+_OLD_RUNS = run.delete().where(
+    run.c.id
+    <= sa.select(run.c.id).order_by(run.c.id.desc()).offset(sa.bindparam("kept")).limit(1).scalar_subquery()
+)
+_STANDING = sa.case((_failed, FAILING), else_=event.c.state).label("standing")
+_COUNTS = (
+    sa.select(event.c.provider, _STANDING, sa.func.count())
+    .where(event.c.ends > sa.bindparam("now"))
+    .group_by(event.c.provider, _STANDING)
+)
+_CONNECTION_COUNTS = sa.select(connections.c.provider, connections.c.state, sa.func.count()).group_by(
+    connections.c.provider, connections.c.state
+)
+
 
 class Journal:
     """The part of the ledger that people read."""
@@ -57,18 +73,16 @@ class Journal:
     def add_run(self, finished: Run) -> None:
         """Record a finished cycle; the last ten thousand are kept."""
         with self._database.writing() as connection:
-            connection.execute(
-                run.insert().values(
-                    cycle=finished.cycle,
-                    started=finished.started,
-                    finished=finished.finished,
-                    result=finished.result,
-                    sentence=finished.sentence,
-                    counts=dict(finished.counts),
-                )
-            )
-            newest = sa.select(run.c.id).order_by(run.c.id.desc()).offset(RUNS_KEPT).limit(1)
-            connection.execute(run.delete().where(run.c.id <= newest.scalar_subquery()))
+            new = {
+                "cycle": finished.cycle,
+                "started": finished.started,
+                "finished": finished.finished,
+                "result": finished.result,
+                "sentence": finished.sentence,
+                "counts": dict(finished.counts),
+            }
+            connection.execute(_NEW_RUN, new)
+            connection.execute(_OLD_RUNS, {"kept": RUNS_KEPT})
 
     def runs(self, limit: int) -> Sequence[Run]:
         """The last cycles, newest first."""
@@ -92,20 +106,14 @@ class Journal:
     def counts(self, now: datetime) -> Mapping[tuple[str, str], int]:
         """Events of days that are not over, by (provider, state); a row that has failed since its last
         success counts as ``failing``."""
-        state = sa.case((_failed, FAILING), else_=event.c.state).label("standing")
-        counted = (
-            sa.select(event.c.provider, state, sa.func.count())
-            .where(event.c.ends > now)
-            .group_by(event.c.provider, state)
-        )
         with self._database.reading() as connection:
-            return {(provider, state): number for provider, state, number in connection.execute(counted)}
+            counted = connection.execute(_COUNTS, {"now": now})
+            return {(provider, state): number for provider, state, number in counted}
 
     def connection_counts(self) -> Mapping[tuple[str, str], int]:
         """People's connections by (provider, state)."""
-        columns = (connections.c.provider, connections.c.state)
         with self._database.reading() as connection:
-            rows = connection.execute(sa.select(*columns, sa.func.count()).group_by(*columns))
+            rows = connection.execute(_CONNECTION_COUNTS)
             return {(provider, state): count for provider, state, count in rows}
 
     def failing(self, limit: int, now: datetime) -> Sequence[LedgerEntry]:

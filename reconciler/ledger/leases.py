@@ -29,7 +29,35 @@ _PROLONGING = (
     )
     .values(lease_until=DatabaseClock() + sa.bindparam("term", type_=sa.BigInteger))
 )
-"""Made once, for it is sent with every write: to build a statement costs more than to send it."""
+"""Made once like all that every cycle sends: to build a statement costs more than to send it."""
+
+_WHOSE = person_state.c.person.in_(sa.bindparam("people", expanding=True))
+_LOCKING = (
+    sa.select(person_state.c.person, person_state.c.lease_epoch)
+    .where(_WHOSE)
+    # In one order always: two transactions that lock the same people must not wait for each other.
+    .order_by(person_state.c.person)
+    .with_for_update()
+)
+_LOCKING_FREE = _LOCKING.where(
+    sa.or_(
+        person_state.c.lease_owner.is_(None),
+        person_state.c.lease_owner == sa.bindparam("owner"),
+        person_state.c.lease_until <= DatabaseClock(),
+    )
+)
+_LOCKING_OWN = _LOCKING.where(person_state.c.lease_owner == sa.bindparam("owner"))
+_TAKING = (
+    person_state.update()
+    .where(_WHOSE)
+    .values(
+        lease_owner=sa.bindparam("owner"),
+        lease_until=DatabaseClock() + sa.bindparam("term", type_=sa.BigInteger),
+        lease_epoch=person_state.c.lease_epoch + 1,
+    )
+)
+_GIVING_UP = person_state.update().where(_WHOSE).values(lease_owner=None, lease_until=None)
+_THERE = sa.select(person_state.c.person).where(_WHOSE)
 
 
 class Leases:
@@ -49,15 +77,8 @@ class Leases:
             for some in chunks(people):
                 _create_missing(connection, some)
                 free = _lock_free(connection, some, owner)
-                connection.execute(
-                    person_state.update()
-                    .where(person_state.c.person.in_(list(free)))
-                    .values(
-                        lease_owner=owner,
-                        lease_until=_after(seconds),
-                        lease_epoch=person_state.c.lease_epoch + 1,
-                    )
-                )
+                taken = {"people": list(free), "owner": owner, "term": _term(seconds)}
+                connection.execute(_TAKING, taken)
                 epochs |= {person: epoch + 1 for person, epoch in free.items()}
         return Lease(owner, epochs, seconds)
 
@@ -82,15 +103,9 @@ class Leases:
         """End the lease of whoever is still in it."""
         with self._database.writing() as connection:
             for some in chunks(lease.epochs):
-                held = connection.execute(
-                    _locking(some).where(person_state.c.lease_owner == lease.owner)
-                ).all()
+                held = connection.execute(_LOCKING_OWN, {"people": some, "owner": lease.owner}).all()
                 ours = [row.person for row in held if row.lease_epoch == lease.epochs[row.person]]
-                connection.execute(
-                    person_state.update()
-                    .where(person_state.c.person.in_(ours))
-                    .values(lease_owner=None, lease_until=None)
-                )
+                connection.execute(_GIVING_UP, {"people": ours})
 
 
 def prove(connection: sa.Connection, lease: Lease, person: str) -> None:
@@ -100,7 +115,7 @@ def prove(connection: sa.Connection, lease: Lease, person: str) -> None:
             "whose": person,
             "owner": lease.owner,
             "epoch": lease.epochs[person],
-            "term": round(lease.seconds * _SECOND),
+            "term": _term(lease.seconds),
         }
         proven = connection.execute(_PROLONGING, proof)
         if proven.rowcount == 1:
@@ -124,11 +139,11 @@ def new_epoch(connection: sa.Connection, person: str) -> None:
 def lock(connection: sa.Connection, people: Collection[str]) -> None:
     """Keep others off these people's states until the transaction ends."""
     for some in chunks(people):
-        connection.execute(_locking(some)).all()
+        connection.execute(_LOCKING, {"people": some}).all()
 
 
 def _create_missing(connection: sa.Connection, some: Sequence[str]) -> None:
-    there = set(connection.scalars(sa.select(person_state.c.person).where(person_state.c.person.in_(some))))
+    there = set(connection.scalars(_THERE, {"people": some}))
     missing = [person for person in some if person not in there]
     if not missing:
         return
@@ -149,22 +164,9 @@ def _create_missing(connection: sa.Connection, some: Sequence[str]) -> None:
 
 def _lock_free(connection: sa.Connection, some: Sequence[str], owner: str) -> dict[str, int]:
     """Those nobody else has, with their present epochs, locked until the transaction ends."""
-    state = person_state.c
-    free = sa.or_(
-        state.lease_owner.is_(None), state.lease_owner == owner, state.lease_until <= DatabaseClock()
-    )
-    return {row.person: row.lease_epoch for row in connection.execute(_locking(some).where(free))}
+    free = connection.execute(_LOCKING_FREE, {"people": some, "owner": owner})
+    return {row.person: row.lease_epoch for row in free}
 
 
-def _locking(some: Sequence[str]) -> sa.Select[tuple[str, int]]:
-    # In one order always: two transactions that lock the same people must not wait for each other.
-    return (
-        sa.select(person_state.c.person, person_state.c.lease_epoch)
-        .where(person_state.c.person.in_(some))
-        .order_by(person_state.c.person)
-        .with_for_update()
-    )
-
-
-def _after(seconds: float) -> sa.ColumnElement[int]:
-    return DatabaseClock() + round(seconds * _SECOND)
+def _term(seconds: float) -> int:
+    return round(seconds * _SECOND)

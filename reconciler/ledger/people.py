@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cache, lru_cache
 from itertools import chain
 from typing import Any
 
@@ -88,45 +89,26 @@ class People:
 
         A calendar that nobody maintains any more is not to be looked at; its next push does that.
         """
-        state, has = person_state.c, connections.c
-        near = sa.or_(state.next_start <= now + NEAR, state.next_audit <= now - LAPSING)
-        statement = (
-            _with_connection()
-            .where(state.next_audit <= now, _not_backed_off(now), _IN_USE)
-            .order_by(near.is_(True).desc(), _waited(now, audits or AuditIntervals()).desc(), state.person)
-            .limit(limit)
-        )
+        statement = _due(audits or AuditIntervals())
         if provider is not None:
-            statement = statement.where(has.provider == provider)
+            statement = statement.where(connections.c.provider == provider)
+        given = {"limit": limit, "lapsing": now - LAPSING, **_instants(now)}
         with self._database.reading() as connection:
-            return [person_state_of(row) for row in connection.execute(statement)]
+            return [person_state_of(row) for row in connection.execute(statement, given)]
 
     def audits_waiting(self, before: datetime, now: datetime) -> Mapping[tuple[str, str], int]:
         """Those of whom an audit was due before an instant, by (provider, how far ahead their session is)."""
-        state, has = person_state.c, connections.c
-        ahead = sa.case(
-            (state.next_start <= now + NEAR, sa.literal(Ahead.SOON.value)),
-            (state.next_start <= now + FORTNIGHT, sa.literal(Ahead.FORTNIGHT.value)),
-            else_=sa.literal(Ahead.LATER.value),
-        ).label("ahead")
-        counted = (
-            sa.select(has.provider, ahead)
-            .join_from(person_state, connections, sa.and_(has.person == state.person, serving))
-            .where(state.next_audit < before, _not_backed_off(now), _IN_USE)
-            .subquery()
-        )
-        statement = sa.select(counted.c.provider, counted.c.ahead, sa.func.count()).group_by(
-            counted.c.provider, counted.c.ahead
-        )
+        given = {"before": before, **_instants(now)}
         with self._database.reading() as connection:
-            return {(provider, ahead): count for provider, ahead, count in connection.execute(statement)}
+            rows = connection.execute(_waiting(), given)
+            return {(provider, ahead): count for provider, ahead, count in rows}
 
     def states(self, people: Collection[str]) -> Mapping[str, PersonState]:
         """Where these people stand; those we keep no state of are left out."""
         found: dict[str, PersonState] = {}
         with self._database.reading() as connection:
             for some in chunks(people):
-                rows = connection.execute(_with_connection().where(person_state.c.person.in_(some)))
+                rows = connection.execute(_states(), {"people": some})
                 found.update((row.person, person_state_of(row)) for row in rows)
         return found
 
@@ -134,20 +116,68 @@ class People:
 _IN_USE = connections.c.state.in_([ConnectionState.CONNECTED.value, ConnectionState.SUSPENDED.value])
 
 
-def _not_backed_off(now: datetime) -> sa.ColumnElement[bool]:
-    return sa.or_(person_state.c.retry_at.is_(None), person_state.c.retry_at <= now)
+# What every cycle sends is made once, and sent with values: to build a statement costs more than to send it.
+_NOW, _NEAR, _FORTNIGHT = (sa.bindparam(name, type_=Instant) for name in ("now", "near", "fortnight"))
 
 
-def _waited(now: datetime, audits: AuditIntervals) -> sa.ColumnElement[int]:
+def _instants(now: datetime) -> dict[str, datetime]:
+    return {"now": now, "near": now + NEAR, "fortnight": now + FORTNIGHT}
+
+
+def _not_backed_off() -> sa.ColumnElement[bool]:
+    return sa.or_(person_state.c.retry_at.is_(None), person_state.c.retry_at <= _NOW)
+
+
+@cache
+def _states() -> sa.Select[Any]:
+    return _with_connection().where(person_state.c.person.in_(sa.bindparam("people", expanding=True)))
+
+
+@lru_cache(maxsize=8)
+def _due(audits: AuditIntervals) -> sa.Select[Any]:
+    state = person_state.c
+    near = sa.or_(state.next_start <= _NEAR, state.next_audit <= sa.bindparam("lapsing", type_=Instant))
+    return (
+        _with_connection()
+        .where(state.next_audit <= _NOW, _not_backed_off(), _IN_USE)
+        .order_by(near.is_(True).desc(), _waited(audits).desc(), state.person)
+        .limit(sa.bindparam("limit", type_=sa.Integer))
+    )
+
+
+def _waited(audits: AuditIntervals) -> sa.ColumnElement[int]:
     """How long a look is overdue, in thousandths of the interval that is due by now."""
     start, seconds = person_state.c.next_start, 1_000
-    overdue = sa.literal(now, Instant).op("-", return_type=sa.BigInteger())(person_state.c.next_audit)
+    overdue = _NOW.op("-", return_type=sa.BigInteger())(person_state.c.next_audit)
     every = sa.case(
-        (start <= now + NEAR, int(audits.soon.total_seconds() * seconds)),
-        (start <= now + FORTNIGHT, int(audits.fortnight.total_seconds() * seconds)),
+        (start <= _NEAR, int(audits.soon.total_seconds() * seconds)),
+        (start <= _FORTNIGHT, int(audits.fortnight.total_seconds() * seconds)),
         else_=int(audits.later.total_seconds() * seconds),
     )
     return overdue.op("/", return_type=sa.BigInteger())(every)
+
+
+@cache
+def _waiting() -> sa.Select[Any]:
+    state, has = person_state.c, connections.c
+    ahead = sa.case(
+        (state.next_start <= _NEAR, sa.literal(Ahead.SOON.value)),
+        (state.next_start <= _FORTNIGHT, sa.literal(Ahead.FORTNIGHT.value)),
+        else_=sa.literal(Ahead.LATER.value),
+    ).label("ahead")
+    counted = (
+        sa.select(has.provider, ahead)
+        .join_from(person_state, connections, sa.and_(has.person == state.person, serving))
+        .where(
+            state.next_audit < sa.bindparam("before", type_=Instant),
+            _not_backed_off(),
+            _IN_USE,
+        )
+        .subquery()
+    )
+    return sa.select(counted.c.provider, counted.c.ahead, sa.func.count()).group_by(
+        counted.c.provider, counted.c.ahead
+    )
 
 
 def _with_connection() -> sa.Select[Any]:

@@ -15,6 +15,9 @@ from reconciler.ledger.tables import event, hold, person_state, told
 from reconciler.model import State, ToldState
 from reconciler.ports import MAIL_NOTHING, Hold
 
+# Made once, for every cycle sends it several times: to build a statement costs more than to send it.
+_HOLDS = hold.select().order_by(hold.c.since, hold.c.guard, hold.c.subject)
+
 _MAY_BE_THERE = [state.value for state in (State.PENDING, State.LIVE, State.MISSING, State.HELD)]
 
 
@@ -66,8 +69,7 @@ class Rails:
     def holds(self) -> Sequence[Hold]:
         """Everything held at present, longest first."""
         with self._database.reading() as connection:
-            rows = connection.execute(hold.select().order_by(hold.c.since, hold.c.guard, hold.c.subject))
-            return [hold_of(row) for row in rows]
+            return [hold_of(row) for row in connection.execute(_HOLDS)]
 
     def hold(self, held: Hold) -> None:
         """Hold, or renew what is held with the same guard and subject, keeping its ``since``.

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from reconciler.errors import ReconcilerError
 from reconciler.labels import Guard
 from reconciler.ledger.audit import AuditLine, write_audit
-from reconciler.ledger.columns import EPOCH
+from reconciler.ledger.columns import EPOCH, Instant
 from reconciler.ledger.database import Database, upsert
 from reconciler.ledger.leases import new_epoch, prove
 from reconciler.ledger.rows import columns_of_entry, entry_of
@@ -24,6 +24,14 @@ from reconciler.ports import Evidence, Fleet, FleetLimit, Lease
 _IN_QUESTION = [state.value for state in (State.MISSING, State.HELD, State.UNREGISTERING)]
 _VANISHED = [*_IN_QUESTION, State.UNREGISTERED.value]
 _GIVEN = [State.UNREGISTERING.value, State.UNREGISTERED.value]
+
+
+# Made once, for every page and every audit sends it: to build a statement costs more than to send it.
+_MAKING_DUE = (
+    person_state.update()
+    .where(person_state.c.person == sa.bindparam("whose"))
+    .values(applied=None, next_audit=sa.bindparam("at", type_=Instant), retry_at=None, attempts=0)
+)
 
 
 class Suspects:
@@ -131,11 +139,7 @@ class Suspects:
     def make_due(self, person: str, now: datetime) -> bool:
         """Have a person looked at in the next cycle; false for somebody we keep no state of."""
         with self._database.writing() as connection:
-            changed = connection.execute(
-                person_state.update()
-                .where(person_state.c.person == person)
-                .values(applied=None, next_audit=now, retry_at=None, attempts=0)
-            )
+            changed = connection.execute(_MAKING_DUE, {"whose": person, "at": now})
             return bool(changed.rowcount)
 
     def release_hold(self, guard: str, subject: str, who: str, now: datetime) -> bool:

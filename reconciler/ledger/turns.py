@@ -20,6 +20,11 @@ _SIGHTINGS_OF = sa.select(sighting.c.event_id, sighting.c.first_seen).where(
     sighting.c.person == sa.bindparam("whose")
 )
 _LINE = history.insert()
+_ENTRIES = (
+    event.select()
+    .where(event.c.person.in_(sa.bindparam("people", expanding=True)))
+    .order_by(event.c.person, event.c.session, event.c.slot)
+)
 
 
 class Turns:
@@ -33,12 +38,7 @@ class Turns:
         found: dict[str, list[LedgerEntry]] = {person: [] for person in people}
         with self._database.reading() as connection:
             for some in chunks(people):
-                rows = connection.execute(
-                    event.select()
-                    .where(event.c.person.in_(some))
-                    .order_by(event.c.person, event.c.session, event.c.slot)
-                )
-                for row in rows:
+                for row in connection.execute(_ENTRIES, {"people": some}):
                     found[row.person].append(entry_of(row))
         return found
 

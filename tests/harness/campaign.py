@@ -6,11 +6,13 @@ import json
 import logging
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +20,8 @@ from functools import partial
 from multiprocessing import Pool
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
+
+import click
 
 from tests.harness.boundaries import How
 from tests.harness.boundary_runs import HOWS, boundaries_of, run
@@ -33,6 +37,7 @@ REPORTS = ROOT / "reports"
 SHOWN = 10
 MOST_GROWTH = 1.05
 DOZEN = 12
+EARLY = "ended early"
 Job, Result = TypeVar("Job"), TypeVar("Result")
 
 
@@ -97,16 +102,29 @@ def templates() -> Iterator[Templates]:
         yield Templates(Path(folder))
 
 
-def at_once(work: Callable[[Job], Result], jobs: Iterable[Job], chunk: int = 4) -> Iterator[Result]:
+def at_once(
+    work: Callable[[Job], Result], jobs: Sequence[Job], report: Report, chunk: int = 4
+) -> Iterator[Result]:
     """The work on all jobs, by as many processes as ``JOBS`` in the environment says, or processors there
-    are."""
-    with Pool(int(os.environ.get("JOBS", "0")) or os.cpu_count(), initializer=quiet) as pool:
-        yield from pool.imap_unordered(work, jobs, chunksize=chunk)
+    are. Ctrl-C ends it early: what was found until then stands, and the report says so."""
+    processes = int(os.environ.get("JOBS", "0")) or os.cpu_count()
+    with Pool(processes, initializer=_begin_work) as pool:
+        results = pool.imap_unordered(work, jobs, chunksize=chunk)
+        with click.progressbar(results, len(jobs), report.name, file=sys.stderr) as shown:
+            try:
+                yield from shown
+            except KeyboardInterrupt:
+                report.parameters[EARLY] = "yes"
 
 
 def quiet() -> None:
     """Nothing of what the program logs is of interest here."""
     logging.disable(logging.CRITICAL)
+
+
+def _begin_work() -> None:
+    quiet()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for whoever started the run to end it
 
 
 # Boundaries -------------------------------------------------------------------------------------------
@@ -123,9 +141,10 @@ def boundaries(stride: int, vendor: str = "") -> Report:
     report = Report(_named("boundaries", vendor), {"stride": stride})
     with templates() as files:
         jobs = list(_jobs(files, scenarios, stride))
-        for wrongs in at_once(partial(_run, files, vendor), jobs):
+        report.counts = {"scenarios": len(scenarios), "runs": 0}
+        for wrongs in at_once(partial(_run, files, vendor), jobs, report):
+            report.counts["runs"] += 1
             report.wrongs += wrongs
-    report.counts = {"scenarios": len(scenarios), "runs": len(jobs)}
     return report
 
 
@@ -160,11 +179,13 @@ def _run(files: Templates, vendor: str, job: tuple[int, int, How, int | None]) -
 def histories(count: int, first: int, vendor: str = "", length: int = LENGTH) -> Report:
     """So many random histories, the seeds counted from ``first``; those that go wrong are made short."""
     name = _named("histories", vendor)
-    report = Report(name, {"first seed": first, "last seed": first + count - 1, "steps": length})
+    report = Report(name, {"first seed": first, "last seed": first, "steps": length})
     report.counts = dict.fromkeys(("histories", "deletions by owners", "un-registrations"), 0)
     with templates() as files:
-        for seed, outcome in at_once(partial(_play, files, length, vendor), range(first, first + count)):
+        seeds = range(first, first + count)
+        for seed, outcome in at_once(partial(_play, files, length, vendor), seeds, report):
             report.counts["histories"] += 1
+            report.parameters["last seed"] = max(seed, report.parameters["last seed"])
             report.counts["deletions by owners"] += outcome.deletions
             report.counts["un-registrations"] += outcome.unregistered
             if outcome.wrongs:
@@ -188,10 +209,10 @@ def lost_replies(count: int, only: str = "") -> Report:
         for vendor in (only,) if only else ("google", "microsoft"):
             lost: Counter[str] = Counter()
             seed = 0
-            while sum(lost.values()) < count:
+            while sum(lost.values()) < count and EARLY not in report.parameters:
                 seeds = range(seed, seed + 8)
                 seed += 8
-                for kinds, wrongs in at_once(partial(lose_replies, files, vendor), seeds):
+                for kinds, wrongs in at_once(partial(lose_replies, files, vendor), seeds, report):
                     lost += kinds
                     report.wrongs += wrongs
             report.parameters[f"seeds, {vendor}"] = f"0 to {seed - 1}"
@@ -208,7 +229,7 @@ def kills(count: int, first: int, vendor: str = "") -> Report:
         Report(_named("kills", vendor), {"first seed": first, "last seed": houses[-1][0]}),
         Counter[str](),
     )
-    for seed, made in at_once(partial(_killed, vendor), houses, 1):
+    for seed, made in at_once(partial(_killed, vendor), houses, report, 1):
         total += made.counts
         report.wrongs += [f"seed {seed}: {wrong}" for wrong in made.wrongs]
     report.counts = dict(sorted(total.items()))

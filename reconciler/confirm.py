@@ -281,7 +281,7 @@ class Confirmation:
             )
             for entry in judgement.entries
         ]
-        proof = evidence_for(judgement, request, self.connection, bench.sought)
+        proof = evidence_for(judgement, request, self.connection, bench.sought, calendar.heard)
         limit = self.court.limits[self.connection.provider]
         if not self.world.ledger.begin_unregistering(self.lease, self.person, rows, proof, limit):
             return self._hold(HoldSeat(judgement.session, judgement.entries, HoldReason.FLEET_GUARD))

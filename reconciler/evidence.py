@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 from reconciler.diff.confirm import Sought, Unregister
 from reconciler.diff.fields import token_of
 from reconciler.model import Connection, EventKey, LedgerEntry
-from reconciler.ports import Evidence, Unregistration
+from reconciler.ports import Evidence, Heard, Unregistration
 
 
 def request_for(
@@ -34,6 +35,7 @@ def evidence_for(
     request: Unregistration,
     connection: Connection,
     sought: Mapping[EventKey, Sought],
+    heard: Sequence[Heard],
 ) -> Evidence:
     """The proof of one un-registration, from which its request can be made again."""
     events = [
@@ -60,6 +62,7 @@ def evidence_for(
         "deadline": _text(request.deadline),
         "baseline_since": _text(connection.baseline_since),
         "events": events,
+        "answers": [asdict(one) for one in heard],
     }
     seat = judgement.registration.seat or ""
     return Evidence(request.now, connection.person, judgement.session, seat, connection.provider, facts)

@@ -166,6 +166,17 @@ class Capabilities:
     client_ids: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One answer of a vendor, as a proof keeps it. ``status`` is HTTP's; ``date`` the vendor's own time of it
+    and ``request_id`` what it calls the request, as its headers say, empty where they do not."""
+
+    operation: str
+    status: int
+    date: str = ""
+    request_id: str = ""
+
+
 class Calendar(Protocol):
     """One person's calendars at one vendor, opened with their grant.
 
@@ -174,6 +185,10 @@ class Calendar(Protocol):
     """
 
     capabilities: Capabilities
+
+    @property
+    def heard(self) -> Sequence[Heard]:
+        """What the vendor has answered so far to what was asked here, in order; refusals too."""
 
     def listing(self, since: datetime) -> Listing:
         """All events of our installation in the default calendar ending after ``since``, or an error."""

@@ -4,6 +4,7 @@ on which a seat was given back."""
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -154,6 +155,7 @@ def _proof(one: Evidence, names: Names) -> Iterator[str]:
     events = facts.get("events")
     for event in events if isinstance(events, list) else []:
         yield f"    {_event_proof(event, one, names)}"
+    yield from _answers(facts.get("answers"))
     yield f"    The calendar had been watched without a gap since {times.of(facts.get('baseline_since'))}."
     yield (
         f"    The LMS had until {_clock(facts.get('deadline'))} by its own clock; the request's reference is "
@@ -172,6 +174,21 @@ def _event_proof(event: Mapping[str, object], one: Evidence, names: Names) -> st
         f"({event.get('event_id')}) it was {event.get('by_id')}, and it was {event.get('by_key')}."
     )
     return f"The {name}: {text}" if name else f"The event: {text}"
+
+
+def _answers(answers: object) -> Iterator[str]:
+    """What the vendor answered during the proof, which its support can look up."""
+    heard = answers if isinstance(answers, list) else []
+    if not heard:
+        return
+    counted = Counter(f"{one['operation']} {one['status']}" for one in heard)
+    said = ", ".join(f"{what} ({times} times)" if times > 1 else what for what, times in counted.items())
+    first, last = heard[0]["date"], heard[-1]["date"]
+    when = f"at {first}" if first == last else f"from {first} to {last}"
+    yield f"    By its own clock, the calendar's server answered {when}: {said}."
+    named = [one["request_id"] for one in heard if one["request_id"]]
+    if named:
+        yield f"    It calls these requests {', '.join(named)}."
 
 
 def _clock(text: object) -> str:

@@ -14,7 +14,7 @@ from itertools import count
 
 from reconciler.errors import EventChanged, EventGone, EventIdUsed
 from reconciler.model import ActualEvent, Connection, Draft, Found, Listing, Written
-from reconciler.ports import Capabilities
+from reconciler.ports import Capabilities, Heard
 
 
 @dataclass
@@ -56,6 +56,7 @@ class MemoryCalendar:
     """The port, over one mailbox."""
 
     capabilities = Capabilities(client_ids=True)
+    heard: Sequence[Heard] = ()  # nothing comes over a wire
 
     def __init__(self, vendor: MemoryProvider, mailbox: MemoryMailbox) -> None:
         self._vendor = vendor

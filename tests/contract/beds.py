@@ -25,6 +25,7 @@ class Bed(ABC):
     heeds_etags = True
     sees_everything = True
     keeps_notes = True
+    has_a_wire = True
     spare_note = "Ask Sam for the key"
 
     @property
@@ -62,6 +63,7 @@ class MemoryBed(Bed):
     """The reference provider."""
 
     keeps_notes = False
+    has_a_wire = False
 
     def __init__(self) -> None:
         self.provider = MemoryProvider()

@@ -48,6 +48,21 @@ def is_there(bed: Bed, draft: Draft) -> bool:
     return bool(found)
 
 
+def test_what_the_vendor_answered_can_be_told(bed: Bed) -> None:
+    if not bed.has_a_wire:
+        pytest.skip("the reference provider has no wire")
+    made = bed.calendar.create(a_draft_of())
+    bed.remove(made.event_id)
+    calendar = bed.calendar
+    assert list(calendar.heard) == []
+    assert calendar.get(made.event_id, bed.calendar_id) is None
+    heard = list(calendar.heard)
+    assert {one.operation for one in heard} >= {"get"}
+    assert {one.status for one in heard} <= {200, 207, 404, 410}
+    calendar.listing(SINCE)
+    assert calendar.heard[len(heard)].operation == "list"
+
+
 # Making -------------------------------------------------------------------------------------------
 
 

@@ -26,7 +26,7 @@ from reconciler.errors import (
     VendorUnavailable,
 )
 from reconciler.model import ActualEvent, Connection, Draft, EventKey, Found, Listing, Written
-from reconciler.ports import CalendarMemory, CalendarProvider, Capabilities, Clock
+from reconciler.ports import CalendarMemory, CalendarProvider, Capabilities, Clock, Heard
 from tests.harness.boundaries import Boundaries
 from tests.harness.mailbox import LIES, Mailbox, Stored, Trouble
 
@@ -97,6 +97,7 @@ class VendorCalendar:
         self._vendor = vendor
         self._mailbox = mailbox
         self.capabilities = Capabilities(client_ids=vendor.client_ids)
+        self.heard: Sequence[Heard] = ()  # nothing comes over a wire
 
     # Reading --------------------------------------------------------------------------------------
 

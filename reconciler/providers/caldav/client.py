@@ -24,6 +24,7 @@ from reconciler.errors import (
     VendorNonsense,
     VendorUnavailable,
 )
+from reconciler.ports import Heard
 from reconciler.providers.caldav import dav
 from reconciler.providers.caldav.guard import Origin, origin_of
 from reconciler.providers.caldav.mapping import Raw
@@ -93,6 +94,7 @@ class Server:
         self._wire = wire
         self._login = login
         self._authorization = login.header
+        self.heard: list[Heard] = []
 
     @property
     def origin(self) -> Origin:
@@ -231,6 +233,8 @@ class Server:
         headers = {**request.headers, "Authorization": self._authorization}
         url = f"{self.origin}{request.path}"
         answer = self._wire.transport.send(request.method, url, headers, request.body)
+        named = (answer.headers.get(name, "") for name in ("Date", "X-Request-Id"))
+        self.heard.append(Heard(request.operation, answer.status, *named))
         problem = self._problem(answer)
         if problem is not None:
             log.info("%s of %s: %s", request.operation, self._login.whose, problem.what)

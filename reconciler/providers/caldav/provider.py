@@ -22,7 +22,7 @@ from reconciler.errors import (
     VendorNonsense,
 )
 from reconciler.model import ActualEvent, Connection, Draft, Found, Listing, Written
-from reconciler.ports import CalendarMemory, Capabilities, Clock, TokenStore
+from reconciler.ports import CalendarMemory, Capabilities, Clock, Heard, TokenStore
 from reconciler.providers.caldav import dav, mapping
 from reconciler.providers.caldav.client import NAME, NotTaken, Server, Wire, login_of, raws_of
 from reconciler.providers.caldav.discovery import calendars_in
@@ -78,6 +78,7 @@ class CalDavCalendar:
     def __init__(self, looking: Looking, home: str) -> None:
         self._looking = looking
         self._server = looking.server
+        self.heard: Sequence[Heard] = looking.server.heard
         self._default = looking.calendar
         self._manners = looking.manners
         self._home = home

@@ -29,6 +29,7 @@ from reconciler.errors import (
     VendorUnavailable,
 )
 from reconciler.model import Connection
+from reconciler.ports import Heard
 from reconciler.providers.google.transport import Bearer, Transport
 from reconciler.providers.throttle import Quota, Throttle, repeating, seconds_of
 
@@ -160,6 +161,13 @@ class Client:
         self._tokens = tokens
         self._throttle = throttle
         self._attempts = attempts
+        self._heard: list[Heard] | None = None
+
+    def noting(self, heard: list[Heard]) -> Client:
+        """The same, which adds Google's answers to this list."""
+        other = copy.copy(self)
+        other._heard = heard
+        return other
 
     def holding(self, token: str) -> Client:
         """The same with this access token, for whoever is not connected yet."""
@@ -236,8 +244,12 @@ class Client:
             self._throttle.observer.request(PROVIDER, ask.operation, outcome, seconds)
 
     def _executed(self, ask: _Ask, token: str) -> dict[str, Any]:
+        def answered(response: httplib2.Response) -> None:
+            if self._heard is not None:
+                self._heard.append(Heard(ask.operation, response.status, response.get("date", "")))
+
         try:
-            answer = ask.request.execute(http=Bearer(self._transport, token), num_retries=0)
+            answer = ask.request.execute(http=Bearer(self._transport, token, answered), num_retries=0)
         except HttpError as error:
             raise self._judged(ask, error) from None
         except ValueError:

@@ -14,7 +14,7 @@ from typing import Any
 
 from reconciler.errors import EventChanged, EventGone, EventRefused, MailboxUnavailable, VendorNonsense
 from reconciler.model import ActualEvent, Connection, Draft, Found, Listing, Written
-from reconciler.ports import Capabilities
+from reconciler.ports import Capabilities, Heard
 from reconciler.providers.google import mapping
 from reconciler.providers.google.client import PROVIDER, About, Client, NotFound, ScopeMissing
 
@@ -46,7 +46,8 @@ class GoogleCalendar:
     capabilities = Capabilities(client_ids=True)
 
     def __init__(self, client: Client, connection: Connection, installation: str) -> None:
-        self._client = client
+        self.heard: list[Heard] = []
+        self._client = client.noting(self.heard)
         self._connection = connection
         self._default = connection.calendar_id
         self._installation = installation

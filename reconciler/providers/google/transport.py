@@ -15,7 +15,7 @@ import ssl
 import threading
 import urllib.request
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, cast
 from urllib.parse import unquote, urlsplit
 
@@ -149,14 +149,23 @@ def _proxy(scheme: str, authority: str, configured: str | None) -> _Proxy:
 
 
 class Bearer:
-    """What googleapiclient takes for its ``http``: one person's token in front of a transport."""
+    """What googleapiclient takes for its ``http``: one person's token in front of a transport.
 
-    def __init__(self, transport: Transport, token: str) -> None:
+    ``answered`` is told of each answer, which googleapiclient keeps for itself.
+    """
+
+    def __init__(
+        self, transport: Transport, token: str, answered: Callable[[httplib2.Response], None]
+    ) -> None:
         self._transport = transport
         self._authorization = f"Bearer {token}"
+        self._answered = answered
 
     def request(
         self, uri: str, method: str = "GET", body: Any = None, headers: Mapping[str, str] = {}
     ) -> tuple[httplib2.Response, bytes]:
         """Send with the token; errors as of :meth:`Transport.request`."""
-        return self._transport.request(uri, method, body, {**headers, "authorization": self._authorization})
+        ours = {**headers, "authorization": self._authorization}
+        answer, content = self._transport.request(uri, method, body, ours)
+        self._answered(answer)
+        return answer, content

@@ -31,6 +31,7 @@ from reconciler.errors import (
     VendorUnavailable,
 )
 from reconciler.model import Connection
+from reconciler.ports import Heard
 from reconciler.providers.microsoft.mapping import Json, prefer
 from reconciler.providers.microsoft.oauth import parts_of
 from reconciler.providers.microsoft.transport import Answer, Transport
@@ -116,6 +117,7 @@ class Mailbox:
         self._root = f"{graph.url}{root}"
         self._graph = graph
         self._connection = connection
+        self.heard: list[Heard] = []
 
     def get(self, path: str, query: Mapping[str, str], body: str = "text") -> Json:
         """One resource."""
@@ -241,6 +243,8 @@ class Mailbox:
         answer = self._graph.transport.send(
             request.method, request.url, headers=headers, data=request.payload
         )
+        named = (answer.headers.get(name, "") for name in ("Date", "request-id"))
+        self.heard.append(Heard(request.operation, answer.status, *named))
         if 200 <= answer.status < 300:
             return answer
         problem = self._problem(request.operation, answer)

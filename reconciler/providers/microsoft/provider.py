@@ -24,7 +24,7 @@ from reconciler.errors import (
     VendorNonsense,
 )
 from reconciler.model import ActualEvent, Connection, Draft, Found, Listing, Written
-from reconciler.ports import Capabilities
+from reconciler.ports import Capabilities, Heard
 from reconciler.providers.microsoft import mapping
 from reconciler.providers.microsoft.client import NAME, Graph, Mailbox, ZoneNotKnown, segment
 from reconciler.providers.microsoft.mapping import Json
@@ -61,6 +61,7 @@ class MicrosoftCalendar:
 
     def __init__(self, mailbox: Mailbox, calendar_id: str, installation: str) -> None:
         self._mailbox = mailbox
+        self.heard: Sequence[Heard] = mailbox.heard
         self._calendar_id = calendar_id
         self._installation = installation
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -114,8 +115,23 @@ def test_given_back_it_tells_the_proof(ana: HouseBed) -> None:
         "The event: missed since Mon 23 Nov 2026, 10:02, in no calendar on Mon 23 Nov 2026, 10:02; "
         "and again now: asked for by its id (",
         ") it was gone, and it was in no calendar.",
+        "By its own clock, the calendar's server answered at ",
+        " GMT: list 200, get 200, find 200 (2 times).",
         "watched without a gap since Sun 22 Nov 2026, 10:01.",
     )
+
+
+def test_the_proof_names_the_requests_as_the_vendor_calls_them(house: HouseBed) -> None:
+    house.lms.add_session(WEDNESDAY, id=WELDING, title="Welding")
+    house.newcomer("ben", "microsoft", WELDING)
+    house.once()
+    house.remove("ben", "Welding")
+    later(house, DAY)
+    house.clock.move(GRACE)
+    house.once()
+    (line,) = (line for line in told(house, "ben").splitlines() if "It calls these requests" in line)
+    named = line.strip().removeprefix("It calls these requests ").removesuffix(".").split(", ")
+    assert len({uuid.UUID(one) for one in named}) >= 3
 
 
 def test_an_instructors_event_is_put_back_once_and_then_left_away(ana: HouseBed) -> None:

@@ -30,20 +30,29 @@ def with_a_calendar(postal: Postal, *sessions: str, person: str = "ana", role: s
 
 def delete(postal: Postal, person: str = "ana", session: str | None = None, slot: int | None = None) -> None:
     """The owner deletes events; the next look misses them."""
+    empty(postal, person, session, slot)
+    hear(postal)
+
+
+def empty(postal: Postal, person: str = "ana", session: str | None = None, slot: int | None = None) -> None:
+    """The owner deletes events, and nobody has looked yet."""
     mailbox = postal.loop.world.providers["memory"].mailboxes[f"subject-{person}"]  # type: ignore[attr-defined]
     for row in postal.ledger.entries([person])[person]:
         if session in (None, row.key.session) and slot in (None, row.key.slot):
             for events in mailbox.calendars.values():
                 events.pop(row.event_id, None)
-    hear(postal)
+
+
+def judge(postal: Postal) -> None:
+    """Ana is looked at, and what vanished is heard; her mail is still to be sent."""
+    postal.ledger.make_due("ana", postal.clock())
+    postal.calendars()
+    postal.loop.confirm()
 
 
 def hear(postal: Postal) -> None:
-    """Everybody is looked at, and what vanished is heard."""
-    for person in ("ana",):
-        postal.ledger.make_due(person, postal.clock())
-    postal.calendars()
-    postal.loop.confirm()
+    """The same, and the mail is sent."""
+    judge(postal)
     postal.mail()
     postal.clock.now += MINUTE
     postal.mail()
@@ -84,13 +93,8 @@ def test_a_deletion_is_told_though_we_stopped_before_its_grace_was_written_down(
 def test_a_seat_that_is_kept_before_it_could_be_told_is_not_asked_about(postal: Postal) -> None:
     session = postal.lms.add_session(MONDAY)
     with_a_calendar(postal, session)
-    for person in ("ana",):
-        postal.ledger.make_due(person, postal.clock())
-    mailbox = postal.loop.world.providers["memory"].mailboxes["subject-ana"]  # type: ignore[attr-defined]
-    for events in mailbox.calendars.values():
-        events.clear()
-    postal.calendars()
-    postal.loop.confirm()
+    empty(postal)
+    judge(postal)
     postal.ledger.answer("ana", session, Answer.KEEP, "ana", "test", postal.clock())
     postal.mail()
     assert postal.news() == []
@@ -166,6 +170,22 @@ def test_several_seats_of_one_person_are_one_question(postal: Postal) -> None:
     assert sorted(one["title"] for one in asked) == sorted(f"Title of {one}" for one in sessions)
     hear(postal)
     assert postal.news() == []
+
+
+@pytest.mark.parametrize("answered", [2, 3])
+def test_a_question_that_was_answered_meanwhile_is_not_asked(postal: Postal, answered: int) -> None:
+    sessions = [postal.lms.add_session(MONDAY) for _ in range(3)]
+    with_a_calendar(postal, *sessions)
+    empty(postal)
+    judge(postal)
+    for session in sessions[:answered]:
+        postal.ledger.answer("ana", session, Answer.GIVE_BACK, "ana", "test", postal.clock())
+    postal.clock.now += MINUTE
+    postal.mail()
+    open_ = sessions[answered:]
+    assert postal.news() == ["ana: question"] * len(open_)
+    asked = [one["title"] for letter in postal.server.taken[-1:] for one in letter.facts.get("sessions", ())]
+    assert asked == [f"Title of {one}" for one in open_]
 
 
 def test_some_days_of_a_session_are_one_question(postal: Postal) -> None:

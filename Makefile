@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Every test that starts the program would else compile all of it.
+unexport PYTHONDONTWRITEBYTECODE
 CHECKED := reconciler tests benchmarks
 
 .DEFAULT_GOAL := help

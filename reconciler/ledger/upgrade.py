@@ -5,7 +5,9 @@ A whole upgrade is one transaction, on SQLite too: what is killed half-way has n
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from alembic import command
@@ -18,6 +20,13 @@ from reconciler.ledger.database import Database, create_file
 
 _UPGRADE = "Run `reconciler schema upgrade`."
 _ONE_AT_A_TIME = 7_241_960_001  # any number, the same for every upgrade
+
+
+class _Steps(NamedTuple):
+    """The schema's versions that this program knows, and the last of them."""
+
+    known: frozenset[str]
+    head: str
 
 
 def upgrade(database: Database) -> tuple[str | None, str]:
@@ -35,7 +44,7 @@ def upgrade(database: Database) -> tuple[str | None, str]:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-    return before, _head()
+    return before, _steps().head
 
 
 def check_schema(database: Database) -> None:
@@ -52,7 +61,7 @@ def check_schema(database: Database) -> None:
     if version is None:
         raise StateUnreadable("The state database has no schema yet", next_step=_UPGRADE)
     _refuse_unknown(version)
-    if version != _head():
+    if version != _steps().head:
         raise StateUnreadable(f"The state database has the older schema {version}", next_step=_UPGRADE)
     if encoding not in (None, "UTF8"):
         raise StateUnreadable(
@@ -62,10 +71,9 @@ def check_schema(database: Database) -> None:
 
 
 def _refuse_unknown(version: str | None) -> None:
-    known = {step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if version is not None and version not in known:
+    if version is not None and version not in _steps().known:
         raise StateUnreadable(
-            f"The state database has the schema {version} of a newer program; this one knows {_head()}",
+            f"The state database has the schema {version} of a newer program; this one knows {_steps().head}",
             next_step="Install the newer program again, or restore the backup made before its upgrade.",
         )
 
@@ -74,10 +82,12 @@ def _version(connection: sa.Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _head() -> str:
-    head = ScriptDirectory.from_config(_config()).get_current_head()
+@cache  # they are files of the program, read by compiling each
+def _steps() -> _Steps:
+    scripts = ScriptDirectory.from_config(_config())
+    head = scripts.get_current_head()
     assert head is not None
-    return head
+    return _Steps(frozenset(step.revision for step in scripts.walk_revisions()), head)
 
 
 def _config() -> Config:

@@ -6,11 +6,12 @@ import ipaddress
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 
@@ -26,6 +27,12 @@ class Certificates:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.chain_file, self.key_file)
         return context
+
+
+@cache
+def signing_key() -> rsa.RSAPrivateKey:
+    """What the vendors sign id tokens with; one for all of this process, for it takes long to make."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def make_certificates(folder: Path) -> Certificates:

@@ -9,7 +9,6 @@ import base64
 import hashlib
 import json
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from werkzeug.wrappers import Request, Response
 
+from reconciler.simulators.certificates import signing_key
 from reconciler.simulators.google_grants import Client, Code, Grants, ServiceAccount, canonical
 from reconciler.simulators.google_store import GoogleStore, GoogleSwitches
 from reconciler.simulators.wire import SimClock
@@ -83,7 +83,7 @@ class Authority:
 
     def certs(self) -> Response:
         """The JWKS; the key is new with every simulator."""
-        numbers = self._key.public_key().public_numbers()
+        numbers = signing_key().public_key().public_numbers()
         key = {
             "kty": "RSA", "use": "sig", "alg": "RS256", "kid": _KEY_ID, "n": _number(numbers.n),
             "e": _number(numbers.e),
@@ -179,10 +179,6 @@ class Authority:
             answer["scope"] = " ".join(sorted(scopes))
         return _json(answer | {"token_type": "Bearer"} | extra, 200)
 
-    @cached_property
-    def _key(self) -> rsa.RSAPrivateKey:
-        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
     def _id_token(self, code: Code) -> str:
         now = datetime.now(UTC) if self._switches.id_tokens_follow_real_time else self._clock.now()
         issued = int(now.timestamp())
@@ -199,7 +195,7 @@ class Authority:
             claims["nonce"] = code.nonce
         head = {"alg": "RS256", "kid": _KEY_ID, "typ": "JWT"}
         signed = ".".join(_base64(json.dumps(part).encode()) for part in (head, claims))
-        signature = self._key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+        signature = signing_key().sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
         return f"{signed}.{_base64(signature)}"
 
 

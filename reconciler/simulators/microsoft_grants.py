@@ -8,13 +8,12 @@ import hmac
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import cached_property
 from random import Random
 from typing import Any
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric import rsa
 
+from reconciler.simulators.certificates import signing_key
 from reconciler.simulators.microsoft_directory import Account
 from reconciler.simulators.microsoft_errors import SignInProblem
 from reconciler.simulators.microsoft_switches import MicrosoftSwitches
@@ -185,13 +184,9 @@ class Grants:
                 del self.consents[key]
 
     # id tokens --------------------------------------------------------------------------------
-    @cached_property
-    def _key(self) -> rsa.RSAPrivateKey:
-        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
     def public_keys(self) -> dict[str, Any]:
         """The JWKS."""
-        key = jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
+        key = jwt.algorithms.RSAAlgorithm.to_jwk(signing_key().public_key(), as_dict=True)
         return {"keys": [{**key, "use": "sig", "kid": "simulated-1"}]}
 
     def id_token(self, account: Account, client_id: str, issuer: str, nonce: str | None) -> str:
@@ -216,7 +211,7 @@ class Grants:
         }
         if nonce is not None:
             claims["nonce"] = nonce
-        return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": "simulated-1"})
+        return jwt.encode(claims, signing_key(), algorithm="RS256", headers={"kid": "simulated-1"})
 
 
 def challenge_of(verifier: str) -> str:

@@ -67,14 +67,15 @@ class Applied:
     """How a plan went. ``look_again``: something was not as planned; observe and decide once more.
     ``open``: something is not settled, so the person's digest must not be recorded as applied."""
 
-    done: list[Done] = field(default_factory=list)
     look_again: bool = False
     open: bool = False
 
 
 @dataclass(frozen=True)
 class Hand:
-    """What is needed to work on one person's calendar. ``gets_on`` is called before each change."""
+    """What is needed to work on one person's calendar. ``gets_on`` is called before each change; once there
+    was ``enough``, no further one is begun. ``done`` is what was carried out, in spite of any error.
+    """
 
     installation: str
     connection: Connection
@@ -84,25 +85,30 @@ class Hand:
     clock: Clock
     private: bool = False
     gets_on: Callable[[], None] = lambda: None
+    enough: Callable[[], bool] = lambda: False
+    done: list[Done] = field(default_factory=list)
 
     def apply(self, changes: Sequence[Change]) -> Applied:
         """Carry the changes out in their order. One refused event does not stop the others; what stops
         the calendar or the connection is raised."""
         applied = Applied()
         self.calendar.foresee([one.known for one in changes if isinstance(one, Update)])
-        for change in changes:
+        for place, change in enumerate(changes):
             self.gets_on()
+            if place and self.enough():
+                applied.open = True
+                break
             try:
                 self._apply(change, applied)
             except (EventChanged, EventGone):
                 applied.look_again = applied.open = True
-                applied.done.append(Done(name_of(change), change.cause, "retried"))
+                self.done.append(Done(name_of(change), change.cause, "retried"))
             except EventRefused as refused:
                 applied.open = True
-                applied.done.append(Done(name_of(change), change.cause, "refused"))
+                self.done.append(Done(name_of(change), change.cause, "refused"))
                 self._back_off(change, refused)
             else:
-                applied.done.append(Done(name_of(change), change.cause, "ok"))
+                self.done.append(Done(name_of(change), change.cause, "ok"))
         return applied
 
     def _apply(self, change: Change, applied: Applied) -> None:

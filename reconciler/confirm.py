@@ -29,6 +29,7 @@ from reconciler.diff.confirm import (
 from reconciler.diff.fields import Field, differences, token_of
 from reconciler.errors import EventRefused, LmsUnreadable
 from reconciler.evidence import evidence_for, mark_of, request_for, request_of
+from reconciler.look import MARGIN
 from reconciler.model import (
     Connection,
     ConnectionState,
@@ -54,7 +55,7 @@ from reconciler.ports import (
     RegistrarAnswer,
     RegistrarOutcome,
 )
-from reconciler.turn import LEASE_SECONDS, LISTING_MARGIN, Turn, TurnReport, needs_baseline, same_human
+from reconciler.turn import LEASE_SECONDS, Turn, TurnReport, needs_baseline, same_human
 from reconciler.world import Order, World, mode_of, policy_of, unregister_of
 
 log = logging.getLogger(__name__)
@@ -144,7 +145,7 @@ class Confirmation:
         # The clock of the proof starts before anything is looked at.
         deadline = self.court.registrar.now() + timedelta(seconds=PROOF_SECONDS)
         calendar = self.world.providers[self.connection.provider].open(self.connection)
-        calendar.listing(self.order.now - LISTING_MARGIN)
+        calendar.listing(self.order.now - MARGIN)
         bench = self._bench(entries, {entry.key: self._seek(calendar, entry) for entry in to_ask})
         return done + [self._carry_out(one, bench, calendar, deadline) for one in bench.judge()]
 

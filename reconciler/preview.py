@@ -10,10 +10,11 @@ from reconciler.diff.guards import Allowed, DeleteGuard, allow, too_many_vanishe
 from reconciler.diff.plan import Plan, plan, released
 from reconciler.due import Chosen, batches
 from reconciler.errors import CycleError, ReconcilerError
+from reconciler.look import observe
 from reconciler.loop import MOST_AUDITS, lms_window
 from reconciler.model import AccountSwitches, Connection, Desired, LedgerEntry, Listing, Mode, PersonState
 from reconciler.ports import Due
-from reconciler.turn import needs_baseline, observe, same_human
+from reconciler.turn import needs_baseline, same_human
 from reconciler.world import World, mode_of, policy_of
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from reconciler.apply import Applied, Done, Hand
+from reconciler.apply import Done, Hand
 from reconciler.diff.drift import drift_of
 from reconciler.diff.guards import Allowed, allow
 from reconciler.diff.plan import Plan, plan, released
@@ -21,7 +21,6 @@ from reconciler.errors import (
     CalendarTrouble,
     ConnectionBroken,
     CycleError,
-    EventError,
     LeaseLost,
     MailboxUnavailable,
     ReauthorizationNeeded,
@@ -29,15 +28,14 @@ from reconciler.errors import (
     Throttled,
     VendorUnavailable,
 )
+from reconciler.look import observe
 from reconciler.model import (
-    ActualEvent,
     Connection,
     ConnectionState,
     Desired,
     LedgerEntry,
     Listing,
     PersonState,
-    State,
 )
 from reconciler.ports import (
     Calendar,
@@ -50,16 +48,15 @@ from reconciler.world import Order, World, mode_of, policy_of
 log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 90.0
-LISTING_MARGIN = timedelta(days=1)
-"""How far back a listing reaches. What was dragged further back is asked for by id."""
+TURN_SECONDS = 30.0
+"""After so much time no further change of one person is begun: the others of the batch are waiting, and the
+lease runs. What is left is due again in the next push, which goes on where this one stopped."""
 BASELINE_LIMIT = timedelta(days=7)
 """A calendar not listed for longer says nothing by what it lacks."""
 SUSPENDED_PROBE = timedelta(hours=6)
 LEAVING_LIMIT = timedelta(hours=24)
 """Whoever wants events removed and be disconnected is disconnected after this time, come what may."""
 LONGEST_BACK_OFF = timedelta(minutes=15)
-
-_PERHAPS_PRESENT = (State.PENDING, State.LIVE, State.MISSING, State.HELD, State.DISMISSED)
 
 
 @dataclass(frozen=True)
@@ -120,7 +117,7 @@ def _renewed(world: World, lease: Lease, people: Sequence[str]) -> Lease:
 
 @dataclass(frozen=True)
 class Turn:
-    """One person's turn."""
+    """One person's turn. ``done`` is what was carried out in it, also where it ended in trouble."""
 
     world: World
     order: Order
@@ -129,6 +126,7 @@ class Turn:
     desired: Desired
     connection: Connection | None
     expected: str | None
+    done: list[Done] = field(default_factory=list)
 
     @property
     def person(self) -> str:
@@ -164,6 +162,7 @@ class Turn:
             world.ledger.begin_baseline(self.lease, connection, now)
             entries, look = released(entries), True
         planned, allowed, looked = self._decide(connection, calendar, entries, look)
+        latest = time.monotonic() + TURN_SECONDS
         hand = Hand(
             installation=world.policy.installation,
             connection=connection,
@@ -173,47 +172,46 @@ class Turn:
             clock=world.clock,
             private=world.private,
             gets_on=world.gets_on,
+            enough=lambda: time.monotonic() > latest,
+            done=self.done,
         )
         applied = hand.apply(allowed.changes)
         if applied.look_again:
             entries = world.ledger.entries([self.person])[self.person]
             planned, allowed, looked = self._decide(connection, calendar, entries, look=True)
-            again = hand.apply(allowed.changes)
-            applied = Applied(applied.done + again.done, open=again.open)
+            applied = hand.apply(allowed.changes)
         if looked and connection.state is ConnectionState.SUSPENDED:
             world.ledger.set_connection_state(
                 connection, ConnectionState.CONNECTED, "the mailbox answers again", now
             )
         settled = allowed.whole and not (planned.waiting or applied.open)
         if self.leaving:
-            return self._take_leave(connection, planned, applied, settled)
+            return self._take_leave(connection, planned, settled)
         self._finish(
             self.desired.digest if settled else None,
             self._next_audit(planned, entries, looked),
             next_start=self._next_start(planned, entries),
         )
-        outcome = "open" if not settled else ("changed" if applied.done else "idle")
+        outcome = "open" if not settled else ("changed" if self.done else "idle")
         return TurnReport(
             self.person,
             connection.provider,
             outcome,
             looked,
-            tuple(applied.done),
-            drift_of(planned),
+            tuple(self.done),
+            drift_of(planned) if looked else None,
             len(allowed.held),
             behind=applied.open or any(_rests(entry, now) for entry in entries),
         )
 
-    def _take_leave(
-        self, connection: Connection, planned: Plan, applied: Applied, settled: bool
-    ) -> TurnReport:
+    def _take_leave(self, connection: Connection, planned: Plan, settled: bool) -> TurnReport:
         """What follows once the coming events of somebody who leaves are removed, or some of them."""
         self._finish(None, self.order.now)
         over = settled and not planned.surplus
         if over or self._overdue(connection):
             self._say_farewell(connection, "as asked" if over else "as asked; some events may be left")
         return TurnReport(
-            self.person, connection.provider, "changed", True, tuple(applied.done), drift_of(planned)
+            self.person, connection.provider, "changed", True, tuple(self.done), drift_of(planned)
         )
 
     def _overdue(self, connection: Connection) -> bool:
@@ -240,7 +238,7 @@ class Turn:
         planned = plan(desired, entries, None, policy, now)
         if look or planned.look:
             look = True
-            listing = observe(calendar, entries, now)
+            listing = self._observe(calendar, entries)
             planned = plan(desired, entries, listing, policy, now)
             self.world.ledger.listed(self.lease, connection, now)
             seen = self.world.ledger.sight(self.lease, self.person, planned.surplus, now)
@@ -248,6 +246,18 @@ class Turn:
             if before:
                 planned = plan(desired, entries, listing, policy, now, before)
         return planned, self._guard(connection, planned), look
+
+    def _observe(self, calendar: Calendar, entries: Sequence[LedgerEntry]) -> Listing:
+        """The calendar as it is. Where the quota ends the look, the next one goes on: what was found absent
+        is not asked for again."""
+        absent: list[LedgerEntry] = []
+        try:
+            return observe(calendar, entries, self.order.now, absent)
+        except Throttled:
+            self.world.ledger.save(
+                self.lease, self.person, [replace(entry, calendar_id=None) for entry in absent], []
+            )
+            raise
 
     def _guard(self, connection: Connection, planned: Plan) -> Allowed:
         return allow(
@@ -296,7 +306,8 @@ class Turn:
         attempts, outcome = self._attempts(), "failed"
         match problem:
             case Throttled():
-                retry_at, attempts = now + timedelta(seconds=problem.retry_after), attempts - 1
+                retry_at = self.world.clock() + timedelta(seconds=problem.retry_after)
+                attempts -= 1
                 outcome = "throttled"
             case ReauthorizationNeeded():
                 ledger.set_connection_state(connection, ConnectionState.REAUTHORIZE, problem.what, now)
@@ -322,7 +333,8 @@ class Turn:
         return self._report(connection, outcome, problem)
 
     def _report(self, connection: Connection, outcome: str, problem: Exception) -> TurnReport:
-        return TurnReport(self.person, connection.provider, outcome, error=str(problem))
+        done = tuple(self.done)
+        return TurnReport(self.person, connection.provider, outcome, done=done, error=str(problem))
 
     def _attempts(self) -> int:
         return (self.state.attempts if self.state else 0) + 1
@@ -344,25 +356,6 @@ class Turn:
 
 
 # What a turn and a preview share ------------------------------------------------------------------
-
-
-def observe(calendar: Calendar, entries: Collection[LedgerEntry], now: datetime) -> Listing:
-    """The default calendar, whole, and by id the events of ours that lie in another one, or that a new
-    baseline lacks: they may have lost the marker by which they are listed."""
-    listing = calendar.listing(now - LISTING_MARGIN)
-    seen = {event.event_id for event in listing.events}
-    elsewhere: list[ActualEvent] = []
-    for entry in entries:
-        if entry.event_id is None or entry.event_id in seen or entry.ends <= now:
-            continue
-        in_another = entry.state in _PERHAPS_PRESENT and entry.calendar_id != listing.calendar_id
-        if entry.calendar_id is None or not (in_another or entry.state is State.RELEASED):
-            continue
-        with suppress(EventError):  # that calendar is gone, or no longer ours to see: absent, like its event
-            event = calendar.get(entry.event_id, entry.calendar_id)
-            if event is not None:
-                elsewhere.append(event)
-    return replace(listing, events=(*listing.events, *elsewhere)) if elsewhere else listing
 
 
 def _rests(entry: LedgerEntry, now: datetime) -> bool:

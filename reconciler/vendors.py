@@ -33,7 +33,7 @@ from reconciler.providers.microsoft.provider import MicrosoftProvider
 from reconciler.providers.microsoft.transport import Transport as MicrosoftTransport
 from reconciler.providers.microsoft.trial import MicrosoftTrial
 from reconciler.providers.shared_quotas import InRedis
-from reconciler.providers.throttle import AtOnce, Counts, InMemory, Quota, Sleep, Throttle, per_minute
+from reconciler.providers.throttle import LONG, AtOnce, Counts, InMemory, Quota, Sleep, Throttle, per_minute
 from reconciler.settings import Cloud, Microsoft, Settings
 from reconciler.tokens.store import SqlTokens
 
@@ -248,6 +248,7 @@ def _caldav(settings: Settings, means: Means) -> Vendor:
         counts=means.quotas.of("caldav"),
         observer=means.metrics,
         sleep=means.sleep,
+        person_patience=LONG,  # not a person's: the server's
     )
     wire = CalDavWire(transport, throttle, AtOnce(given.concurrent_per_server))
     provider = CalDavProvider(wire, means.tokens, means.memory, settings.installation.id)

@@ -47,7 +47,10 @@ Sleep = Callable[[float], None]
 SHORT = 5.0
 """Seconds that are waited out on the spot; a longer refusal is raised, so that others go on meanwhile."""
 
-_BUCKETS = 64
+LONG = 90.0
+"""Seconds that are waited for room in a quota which everybody shares: others would wait as well."""
+
+_BUCKETS = 1024
 """``limits`` never forgets a window and walks through all of them at each sweep. People therefore share
 this many; a neighbour's few requests can only make us slower than allowed."""
 
@@ -196,7 +199,8 @@ class Throttle:
 
     ``project`` quotas cover everything sent with our app's credentials, ``person`` quotas what is sent for
     one person. We use ``share`` of each, because the vendor's window begins when a request arrives, not
-    when it leaves. Where there is no room for ``patience`` seconds, ``Throttled`` is raised instead.
+    when it leaves. Where the project's have no room for ``patience`` seconds, or the person's for
+    ``person_patience``, ``Throttled`` is raised instead: a person's turn can be put off, and others go on.
     """
 
     def __init__(
@@ -209,7 +213,8 @@ class Throttle:
         observer: Observer | None = None,
         sleep: Sleep = time.sleep,
         share: float = 0.98,
-        patience: float = 90.0,
+        patience: float = LONG,
+        person_patience: float = SHORT,
     ) -> None:
         self.provider = provider
         self.sleep = sleep
@@ -217,7 +222,7 @@ class Throttle:
         self._counts: Counts = counts or InMemory()
         self._project = [_item(quota, share) for quota in project]
         self._person = [_item(quota, share) for quota in person]
-        self._patience = patience
+        self._patience = {"project": patience, "person": person_patience}
 
     def admit(self, person: str, units: int = 1) -> None:
         """Take so many units for one request of this person, waiting for room.
@@ -229,15 +234,18 @@ class Throttle:
             self._admit(person, units)
 
     def _admit(self, person: str, units: int) -> None:
-        deadline = time.time() + self._patience
+        begun = time.time()
         while True:
             self._heed_refusals(person)
             scope, wait = self._take(person, units)
             if not wait:
                 return
-            if time.time() + wait > deadline:
+            if time.time() + wait > begun + self._patience[scope]:
                 raise Throttled(
-                    f"no room in {self.provider}'s quota", retry_after=wait, scope=self._scope(scope, person)
+                    f"no room in {self.provider}'s quota for one {scope}",
+                    retry_after=wait,
+                    scope=self._scope(scope, person),
+                    whose=person if scope == "person" else None,
                 )
             self.observer.waited(self.provider, scope, wait)
             self.sleep(wait)

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -58,11 +58,12 @@ class Report:
     wrongs: list[str] = field(default_factory=list)
     begun: float = field(default_factory=time.monotonic)
 
-    def write(self) -> None:
-        """Keep it, with the date and the commit it was made on."""
-        REPORTS.mkdir(exist_ok=True)
-        body = {
-            "name": self.name,
+    def write(self, folder: Path = REPORTS) -> None:
+        """Keep it, with the date and the commit it was made on. Where its seeds go on where those of the
+        report that is there ended, it is added to that one: a long run may be made in parts."""
+        folder.mkdir(exist_ok=True)
+        file = folder / f"{self.name}.json"
+        part = {
             "date": f"{datetime.now(UTC):%Y-%m-%d}",
             "commit": commit(),
             "seconds": round(time.monotonic() - self.begun),
@@ -70,8 +71,10 @@ class Report:
             "counts": self.counts,
             "wrongs": self.wrongs[:SHOWN],
         }
-        text = json.dumps(body, indent=2, ensure_ascii=False)
-        (REPORTS / f"{self.name}.json").write_text(text + "\n", "utf-8")
+        before = json.loads(file.read_text("utf-8"))["parts"] if file.exists() else []
+        parts = [*before, part] if before and _goes_on(before[-1], part) else [part]
+        text = json.dumps({"name": self.name, "parts": parts}, indent=2, ensure_ascii=False)
+        file.write_text(text + "\n", "utf-8")
 
     def end(self) -> int:
         """Say it, keep it; the exit code."""
@@ -81,6 +84,13 @@ class Report:
             print(f"  {wrong}")
         self.write()
         return 1 if self.wrongs else 0
+
+
+def _goes_on(before: Mapping[str, Any], part: Mapping[str, Any]) -> bool:
+    """Whether a run begins with the seed after the last one of another, and is otherwise like it."""
+    old, new = before["parameters"], part["parameters"]
+    begins = new.get("first seed")
+    return begins is not None and begins == old["last seed"] + 1 and old.get("steps") == new.get("steps")
 
 
 def commit() -> str:
@@ -106,10 +116,10 @@ def at_once(
     work: Callable[[Job], Result], jobs: Sequence[Job], report: Report, chunk: int = 4
 ) -> Iterator[Result]:
     """The work on all jobs, by as many processes as ``JOBS`` in the environment says, or processors there
-    are. Ctrl-C ends it early: what was found until then stands, and the report says so."""
+    are; in their order. Ctrl-C ends it early: what was found until then stands, and the report says so."""
     processes = int(os.environ.get("JOBS", "0")) or os.cpu_count()
     with Pool(processes, initializer=_begin_work) as pool:
-        results = pool.imap_unordered(work, jobs, chunksize=chunk)
+        results = pool.imap(work, jobs, chunksize=chunk)
         with click.progressbar(results, len(jobs), report.name, file=sys.stderr) as shown:
             try:
                 yield from shown
@@ -185,7 +195,7 @@ def histories(count: int, first: int, vendor: str = "", length: int = LENGTH) ->
         seeds = range(first, first + count)
         for seed, outcome in at_once(partial(_play, files, length, vendor), seeds, report):
             report.counts["histories"] += 1
-            report.parameters["last seed"] = max(seed, report.parameters["last seed"])
+            report.parameters["last seed"] = seed
             report.counts["deletions by owners"] += outcome.deletions
             report.counts["un-registrations"] += outcome.unregistered
             if outcome.wrongs:
@@ -225,11 +235,10 @@ def kills(count: int, first: int, vendor: str = "") -> Report:
     houses = [
         (first + number, min(DOZEN, count - start)) for number, start in enumerate(range(0, count, DOZEN))
     ]
-    report, total = (
-        Report(_named("kills", vendor), {"first seed": first, "last seed": houses[-1][0]}),
-        Counter[str](),
-    )
+    report = Report(_named("kills", vendor), {"first seed": first, "last seed": first})
+    total = Counter[str]()
     for seed, made in at_once(partial(_killed, vendor), houses, report, 1):
+        report.parameters["last seed"] = seed
         total += made.counts
         report.wrongs += [f"seed {seed}: {wrong}" for wrong in made.wrongs]
     report.counts = dict(sorted(total.items()))

@@ -72,14 +72,28 @@ def _runs(reports: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
             yield "Not run for this page yet."
             yield ""
             continue
+        parts = report["parts"]
         yield "| | |"
         yield "| --- | --- |"
-        yield f"| date, commit | {report['date']}, {report['commit']} |"
-        for what, value in {**report.get("parameters", {}), **report["counts"]}.items():
+        for made in dict.fromkeys(f"{part['date']}, {part['commit']}" for part in parts):
+            yield f"| date, commit | {made} |"
+        for what, value in {**_parameters(parts), **_counts(parts)}.items():
             yield f"| {what} | {value:,} |" if isinstance(value, int) else f"| {what} | {value} |"
-        wrongs = report["wrongs"]
+        wrongs = [wrong for part in parts for wrong in part["wrongs"]]
         yield f"| what went wrong | {'nothing' if not wrongs else '; '.join(wrongs)} |"
         yield ""
+
+
+def _parameters(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Those of a run made in parts: from the first one's first seed to the last one's last."""
+    first, last = parts[0]["parameters"], parts[-1]["parameters"]
+    begins = {name: first[name] for name in ("first seed",) if name in first}
+    return {**last, **begins}
+
+
+def _counts(parts: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    names = dict.fromkeys(name for part in parts for name in part["counts"])
+    return {name: sum(part["counts"].get(name, 0) for part in parts) for name in names}
 
 
 def _scorecard(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

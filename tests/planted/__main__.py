@@ -6,7 +6,7 @@ whether all of them apply.
 
 from __future__ import annotations
 
-import json
+import compileall
 import os
 import shutil
 import subprocess
@@ -16,13 +16,13 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
+from py_compile import PycInvalidationMode
 from queue import SimpleQueue
 
 import click
 
-from tests.harness.campaign import REPORTS, ROOT, commit
+from tests.harness.campaign import ROOT, Report
 
 FAST = ["tests/unit", "tests/property", "tests/harness", "--deselect=tests/harness/test_kills.py"]
 """What is run against a bug that the tests named with it have not noticed."""
@@ -78,6 +78,8 @@ def copies(count: int, folder: Path) -> Iterator[Path]:
                 (tree / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, tree / name)
         shared = ROOT.parent / "shared"
+        # By their contents: a planted file is as old and perhaps as long as the one it replaces.
+        compileall.compile_dir(tree, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
         if shared.is_dir():
             (folder / str(number) / "shared").symlink_to(shared)
         yield tree
@@ -139,27 +141,16 @@ def main(only: str, check: bool, jobs: int) -> None:
             finally:
                 trees.put(tree)
 
-        escaped = []
+        escaped: list[str] = []
         with ThreadPoolExecutor(jobs) as pool:
             for plant, by in pool.map(tried, chosen):
                 print(f"{'caught ' if by else 'ESCAPED'} {plant.name}{f'  ({by})' if by else ''}", flush=True)
                 escaped += [] if by else [plant.name]
     print(f"caught {len(chosen) - len(escaped)} / planted {len(chosen)}")
     if not only:
-        _keep(len(chosen), escaped)
+        counts = {"planted": len(chosen), "caught": len(chosen) - len(escaped)}
+        Report("planted", {}, counts, escaped).write()
     sys.exit(1 if escaped else 0)
-
-
-def _keep(planted: int, escaped: Sequence[str]) -> None:
-    body = {
-        "name": "planted",
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "commit": commit(),
-        "counts": {"planted": planted, "caught": planted - len(escaped)},
-        "wrongs": list(escaped),
-    }
-    REPORTS.mkdir(exist_ok=True)
-    (REPORTS / "planted.json").write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -186,7 +186,7 @@ class Hand:
         row = replace(row, copied=not ours(self.installation, row, actual))
         differs = differences(event.content, event.day, actual) | self._unmarked(event, actual)
         if not differs:
-            self._save(row, "adopted", cause)
+            self._save(replace(row, attempts=0), "adopted", cause)
             return
         # Not yet what we write, nor where: a crash, or a refusal, must leave something to do.
         at = actual.day or event.day
@@ -224,7 +224,7 @@ class Hand:
         actual = change.actual
         row = self._row(change.event, change.entry, State.LIVE, change.entry.generation)
         row = replace(row, event_id=actual.event_id, calendar_id=actual.calendar_id, etag=actual.etag)
-        self._save(row, "seen", f"present; the row was {change.entry.state}")
+        self._save(replace(row, attempts=0), "seen", f"present; the row was {change.entry.state}")
 
     # Removing -------------------------------------------------------------------------------------
 
@@ -235,15 +235,20 @@ class Hand:
         except EventGone:
             # It may have been moved to another calendar, where it would stay for ever.
             row = self._delete_found(row)
-        self._save(replace(row, state=State.GONE, intent=None), "deleted", change.cause)
+        self._gone(row, "deleted", change.cause)
 
     def _finish_removal(self, change: FinishRemoval) -> None:
         row = self._delete_found(change.entry)
-        self._save(replace(row, state=State.GONE, intent=None), "deleted", "an earlier removal finished")
+        self._gone(row, "deleted", "an earlier removal finished")
 
     def _forget(self, change: Forget) -> None:
         row = self._delete_found(change.entry) if change.search else change.entry
-        self._save(replace(row, state=State.GONE, intent=None), "forgotten", change.cause)
+        self._gone(row, "forgotten", change.cause)
+
+    def _gone(self, row: LedgerEntry, what: str, why: str) -> None:
+        """Nothing of it is left to be tried again."""
+        over = replace(row, intent=None, attempts=0, retry_at=None, last_error=None)
+        self._save(replace(over, state=State.GONE), what, why)
 
     def _delete_surplus(self, change: DeleteSurplus) -> None:
         actual, entry = change.actual, change.entry
@@ -311,6 +316,7 @@ class Hand:
             ends=event.day.end_instant,
             doomed=entry.doomed if entry else (),
             copied=state is State.LIVE and entry is not None and entry.copied,
+            attempts=entry.attempts if entry else 0,  # until it succeeds: each refusal waits longer
             suspicion=_what_stays(event, entry),
         )
 
@@ -372,7 +378,7 @@ class Hand:
         if (row := rows.get(change.key)) is None:
             return
         attempts = row.attempts + 1
-        wait = min(timedelta(minutes=2**attempts), LONGEST_BACK_OFF)
+        wait = min(timedelta(minutes=2 ** min(attempts, 10)), LONGEST_BACK_OFF)
         failed = replace(row, attempts=attempts, retry_at=self.clock() + wait, last_error=refused.what[:500])
         self._save(failed, "refused", refused.what[:200])
 

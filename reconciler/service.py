@@ -74,6 +74,7 @@ class Service:
             ticks.append(Tick("mail", intervals.mail, house.loop.mail))
         ticks = [replace(tick, run=partial(self._led, tick)) for tick in ticks]
         for tick in ticks:
+            house.lasting.pulse.expect(tick.name, tick.every.total_seconds())
             house.metrics.interval(tick.name, tick.every.total_seconds())
             house.metrics.idle(tick.name, partial(house.lasting.pulse.idle, tick.name))
         house.metrics.configured(house.world.clock().timestamp())

@@ -10,6 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from reconciler.errors import ConfigurationError
 from reconciler.ops import serving
+from reconciler.service import Service
 from tests.support.house import HouseBed
 from tests.support.listener import Listener
 
@@ -63,3 +64,12 @@ def test_what_is_shown_is_kept_by_nobody_and_framed_nowhere(listener: Listener) 
 
 def test_the_pages_for_learners_are_not_among_it(listener: Listener) -> None:
     assert [listener.get(path).status for path in ("/launch", "/me", "/static/style.css")] == [404] * 3
+
+
+def test_metrics_can_be_read_before_any_cycle_has_begun(house: HouseBed, port: int) -> None:
+    house.configure(ops={"listen": f"127.0.0.1:{port}"})
+    with serving(house.house) as desk:
+        Service(house.config, house.house, desk, None).schedule()
+        shown = Listener(port).get("/metrics")
+    assert shown.status == 200
+    assert 'reconciler_cycle_idle_seconds{cycle="push"}' in shown.text

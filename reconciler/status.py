@@ -150,7 +150,7 @@ def attention(status: Status) -> Iterator[str]:
     yield from _some(
         "Events that are refused",
         [
-            f"{row.key} ({row.provider}): {row.last_error}, {row.attempts} attempts"
+            f"{row.key} ({row.provider}): {row.last_error}, {row.attempts} attempt{'s' * (row.attempts > 1)}"
             + (f", again at {_at(row.retry_at)}" if row.retry_at else "")
             for row in status.failing
         ],

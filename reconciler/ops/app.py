@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flask import Flask, Response, make_response, render_template, request
+from markupsafe import Markup, escape
 from prometheus_client.exposition import choose_encoder
 
 from reconciler.errors import ReconcilerError
@@ -56,6 +57,7 @@ class Desk:
 def create_app(desk: Desk) -> Flask:
     """The listener's answers, as a WSGI application."""
     app = worker_app(desk.metrics, lambda: alive(desk.pulse), desk.ready)
+    app.add_template_filter(_coded, "coded")
 
     @app.get("/")
     def status() -> str:
@@ -106,6 +108,14 @@ def _page(desk: Desk) -> str:
         last=[run for run in map(status.last, Cycle) if run is not None],
         quotas=quotas(status),
         ago=ago,
+    )
+
+
+def _coded(line: str) -> Markup:
+    """A line of `status` with what stands between back-ticks as code."""
+    pieces = [escape(piece) for piece in line.split("`")]
+    return Markup("").join(
+        Markup("<code>{}</code>").format(piece) if place % 2 else piece for place, piece in enumerate(pieces)
     )
 
 

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 
+from reconciler.labels import Guard
 from reconciler.ops.chart import last_day
-from reconciler.ports import Run
+from reconciler.ports import Hold, Run
 from tests.support.house import MONDAY, NOW, TUESDAY, HouseBed
 from tests.support.listener import Listener
 
@@ -48,6 +49,15 @@ def test_who_needs_attention_is_named_by_id_on_the_page_as_in_the_terminal(
     assert "person ana (google): reauthorize since" in acme.cli("status").stdout
     assert "@" not in re.sub(r"@media", "", page)
     assert "Safety" not in page
+
+
+def test_what_to_do_about_a_hold_is_said_as_a_command(acme: HouseBed, listener: Listener) -> None:
+    acme.house.loop.push()
+    acme.house.ledger.hold(Hold(Guard.VANISHED_SESSIONS, "acme", "2 of <b>2</b> sessions vanished", NOW, 2))
+    page = listener.get("/").text
+    assert "HELD: 2 of &lt;b&gt;2&lt;/b&gt; sessions vanished (account acme)" in page
+    assert "let go with <code>reconciler release --guard vanished-sessions</code>." in page
+    assert '<b>1</b><span class="quiet">guard holds something' in page
 
 
 def test_before_any_cycle_it_says_that(listener: Listener) -> None:

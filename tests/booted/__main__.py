@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.booted.host import Host, Wrong, booted, need_root
+from tests.booted.host import Host, Wrong, booted, need_means
 from tests.booted.story import STEPS
 from tests.support.moodle import shared_file
 
@@ -20,7 +20,7 @@ def main() -> int:
     """Every step in turn; 1 if one is not as it should be."""
     cache = Path(os.environ.get("TRY_UNIT_CACHE", "/var/cache/ilt-calendar-reconciler"))
     try:
-        need_root()
+        need_means()
         data = shared_file("moodle/moodle-pgsql-seeded.sql").parent
         with booted(cache, data) as host:
             return 0 if all(_passes(host, number) for number in range(len(STEPS))) else 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import time
@@ -178,7 +179,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def need_root() -> None:
-    """Mounts and boots are root's."""
+def need_means() -> None:
+    """Mounts and boots are root's, and need two of Debian's packages."""
     if os.geteuid() != 0:
-        raise Wrong("needs root, and the packages debootstrap and systemd-container")
+        raise Wrong("this mounts and boots: run it as root")
+    packages = {"debootstrap": "debootstrap", "systemd-nspawn": "systemd-container"}
+    missing = [package for program, package in packages.items() if shutil.which(program) is None]
+    if missing:
+        raise Wrong(f"this boots a Debian: apt-get install {' '.join(missing)}")

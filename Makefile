@@ -61,9 +61,10 @@ try-unit: $(VENV)/installed ## the service under a real systemd, in a Debian tha
 config: $(VENV)/installed ## config/reconciler.example.yaml and its JSON Schema, from the settings' descriptions
 	@$(BIN)/python -m reconciler.settings.example config
 
-picture: $(VENV)/installed ## docs/images/demo.svg and live.png, from what the demos show
+picture: $(VENV)/installed ## docs/images, from what the demos and a faulty hour show
 	@$(BIN)/reconciler demo --fast --now 2026-11-23T09:00:00Z --picture docs/images/demo.svg >/dev/null
 	@$(BIN)/python -m tests.support.live_picture docs/images/live.png
+	@$(BIN)/python -m tests.monitoring docs/images/dashboard.svg docs/images/status.png
 
 # Keeps what is pinned; LOCK=--upgrade takes the newest of everything.
 lock: $(VENV)/installed ## requirements*.lock, from setup.cfg

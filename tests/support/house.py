@@ -40,6 +40,7 @@ from reconciler.ledger.enrolment import Grant
 from reconciler.lms.reference_tables import create_schema
 from reconciler.model import Connection, LedgerEntry, State
 from reconciler.ports import Run, SignIn
+from reconciler.providers.throttle import Sleep
 from reconciler.render import Line, lines_of
 from reconciler.settings import load
 from reconciler.simulators.google import CLIENT
@@ -73,6 +74,10 @@ class SetClock:
     def move(self, span: timedelta) -> None:
         """Let this much time pass."""
         self.now += span
+
+    def sleep(self, seconds: float) -> None:
+        """How the program waits for a vendor."""
+        impatient(seconds)
 
 
 @dataclass
@@ -114,7 +119,7 @@ class HouseBed:
             self._opened = ExitStack()
             self._house = self._opened.enter_context(open_house(load(self.config), self.clock))
             for provider in self._house.providers.values():
-                _hurry(provider)
+                _hurry(provider, self.clock.sleep)
         return self._house
 
     def close(self) -> None:
@@ -306,7 +311,7 @@ def a_house(
         bed.hold_to_what_never_happens()
 
 
-def _hurry(provider: Any) -> None:
+def _hurry(provider: Any, sleep: Sleep) -> None:
     """Back off in no time; what is asked of a vendor, and how often, stays the same."""
     throttles = [
         one.throttle if hasattr(one, "throttle") else one._throttle
@@ -315,7 +320,7 @@ def _hurry(provider: Any) -> None:
     ]
     assert throttles
     for throttle in throttles:
-        throttle.sleep = impatient
+        throttle.sleep = sleep
 
 
 def _small_lms(folder: Path, later: Callable[..., object]) -> tuple[Values, SmallLms]:

@@ -6,7 +6,8 @@ digests them, and compares each person with what was last applied. Beside it sta
 `SELECT` of the same rows (seat x session x day, ordered by person, streamed, with all columns an event is
 made from) through SQLAlchemy Core, whose rows are thrown away. On SQLite the database's own work is part of
 both; on servers only the client's. The second time in a process counts: the program is a daemon. The state
-on MariaDB's side is that of SQLite: equal rows have equal digests on every database.
+on MariaDB's side is that of SQLite: equal rows have equal digests on every database. Moodle's scan is that of
+a site with mod_facetoface on MariaDB, beside one `SELECT` of person x sign-up x status x session x date.
 
 Peak memory is that of the whole process, interpreter and libraries included. It has to stay where it is when
 the LMS grows tenfold. Costs are multiples of what the bare `SELECT` takes for 1,000 seats.
@@ -30,14 +31,19 @@ import sqlalchemy as sa
 from benchmarks.child import cpu, in_child
 from benchmarks.figures import Figure, Scale, median_ratio, short
 from benchmarks.home import folder_of_its_own, write_settings
-from benchmarks.rows import NOW, SCHEMA, fill_lms, fill_state, writer
+from benchmarks.moodle_rows import bare_moodle, fill_moodle
+from benchmarks.rows import NOW, SCHEMA, fill_lms, fill_people, fill_state, writer
+from benchmarks.servers import mariadb, postgresql
 from reconciler.bootstrap import open_house
 from reconciler.lms.engine import read_engine
+from reconciler.lms.moodle import MoodleLms
 from reconciler.lms.reference import ReferenceLms
 from reconciler.lms.reference_tables import tables
 from reconciler.loop import lms_window
 from reconciler.settings import load
-from tests.support.databases import MARIADB, POSTGRESQL, Server
+from reconciler.settings.databases import LmsAdapter
+
+_SITE = "https://moodle.example.org"
 
 
 def main(scale: Scale) -> list[Figure]:
@@ -51,10 +57,10 @@ def main(scale: Scale) -> list[Figure]:
         found += _of_size(one, seats, base)
     what = f"CPU of an idle push over {seats:,} seats to that of the bare SELECT, SQLite"
     ratios = [Figure("idle_scan_cpu_ratio", one.ratio, what, "at most 2")]
-    for name, place in (("postgresql", _on_postgresql), ("mariadb", _on_mariadb)):
+    for name, place in (("postgresql", _on_postgresql), ("mariadb", _on_mariadb), ("moodle", _on_moodle)):
         with place(scale.server_seats) as there:
             if there is not None:
-                ratio = _measured(there, scale.runs).ratio
+                ratio = _measured(there, _runs(scale, scale.server_seats)).ratio
                 what = f"the same on {name} ({scale.server_seats:,} seats)"
                 ratios.append(Figure(f"idle_scan_cpu_ratio_{name}", ratio, what, "at most 2"))
     return ratios + found
@@ -115,20 +121,26 @@ def idle_push(settings: str) -> dict[str, Any]:
 def bare_select(settings: str) -> dict[str, Any]:
     """The same rows, streamed and thrown away."""
     lms = load(Path(settings)).lms
-    made = {table.name: table for table in tables(schema=lms.reference.schema_name).sorted_tables}
+    engine = sa.create_engine(lms.database)
+    rows = bare_moodle() if lms.adapter is LmsAdapter.MOODLE else _bare_reference(lms.reference.schema_name)
+    with engine.connect().execution_options(yield_per=2_000) as connection:
+        for _ in range(2):  # the first warms up, as the first push does
+            with cpu() as spent:
+                count = sum(1 for _ in connection.execute(rows))
+    engine.dispose()
+    return {"cpu": spent(), "rows": count}
+
+
+def _bare_reference(schema: str | None) -> sa.Select[Any]:
+    made = {table.name: table for table in tables(schema=schema).sorted_tables}
     seats, sessions, days = made["seats"], made["sessions"], made["days"]
-    rows = (
+    return (
         sa.select(*seats.c, *sessions.c, *days.c)
         .join_from(seats, sessions, sessions.c.id == seats.c.session_id)
         .join(days, days.c.session_id == sessions.c.id)
         .where(days.c.ends > (NOW - timedelta(days=30)).replace(tzinfo=None))
         .order_by(seats.c.person_id)
     )
-    with sa.create_engine(lms.database).connect().execution_options(yield_per=2_000) as connection:
-        for _ in range(2):  # the first warms up, as the first push does
-            with cpu() as spent:
-                count = sum(1 for _ in connection.execute(rows))
-    return {"cpu": spent(), "rows": count}
 
 
 # What is measured on ------------------------------------------------------------------------------
@@ -144,8 +156,8 @@ def _on_sqlite(seats: int) -> Iterator[Path]:
 
 @contextmanager
 def _on_postgresql(seats: int) -> Iterator[Path | None]:
-    """``None`` where there is no server: ``TEST_POSTGRESQL`` names one elsewhere than on loopback."""
-    with _lent(Server(POSTGRESQL, "postgres"), "ENCODING 'UTF8' TEMPLATE template0") as url:
+    """``None`` where there is no server."""
+    with postgresql() as url:
         if url is None:
             yield None
             return
@@ -156,8 +168,8 @@ def _on_postgresql(seats: int) -> Iterator[Path | None]:
 
 @contextmanager
 def _on_mariadb(seats: int) -> Iterator[Path | None]:
-    """The same with ``TEST_MARIADB``; the state is on SQLite."""
-    with _lent(Server(MARIADB), "CHARACTER SET utf8mb4") as url:
+    """The same; the state is on SQLite."""
+    with mariadb() as url:
         if url is None:
             yield None
             return
@@ -171,18 +183,22 @@ def _on_mariadb(seats: int) -> Iterator[Path | None]:
 
 
 @contextmanager
-def _lent(server: Server, options: str) -> Iterator[str | None]:
-    """A database on this server while the context lasts; ``None`` where there is no server."""
-    try:
-        server.reach()
-    except sa.exc.OperationalError:
-        yield None
-        return
-    url = server.create(options)
-    try:
-        yield url
-    finally:
-        server.drop(url)
+def _on_moodle(seats: int) -> Iterator[Path | None]:
+    """The same server; a Moodle, whose seats are sign-ups."""
+    with mariadb() as url:
+        if url is None:
+            yield None
+            return
+        with folder_of_its_own() as folder:
+            state = f"sqlite:///{folder}/state.db"
+            engine = sa.create_engine(url)
+            fill_moodle(engine, seats)
+            engine.dispose()
+            source = MoodleLms(read_engine(url), site_url=_SITE)
+            fill_people(state, source, lms_window(NOW))
+            source.close()
+            lms = {"adapter": "moodle", "url": url.replace("+pymysql", ""), "moodle": {"site_url": _SITE}}
+            yield write_settings(folder, lms, state)
 
 
 def _fill(lms: str, state: str, seats: int, schema: str | None) -> None:

@@ -70,7 +70,7 @@ FULL = Scale(
     runs=5,
     busy_seconds=60,
 )
-QUICK = Scale("quick", seats=(1_000, 10_000, 100_000), server_seats=10_000, people=20, runs=3, busy_seconds=6)
+QUICK = Scale("quick", seats=(1_000, 10_000, 100_000), server_seats=10_000, people=15, runs=1, busy_seconds=6)
 
 
 def median_ratio(pairs: Sequence[tuple[float, float]]) -> float:

@@ -8,7 +8,7 @@ instructor's, and one to three days within ninety days from :data:`NOW` on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from reconciler.ledger.tables import connection as connections
 from reconciler.ledger.tables import event, person_state
 from reconciler.ledger.upgrade import upgrade
 from reconciler.lms.reference_tables import create_schema, tables
-from reconciler.ports import LmsSource
+from reconciler.ports import LmsSource, Scan
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
 """The instant at which the rows below are looked at."""
@@ -32,7 +32,7 @@ SEATS_A_SESSION = 20
 ACCOUNTS = 20
 SCHEMA = "lms"
 _ZONES = ("Europe/Vienna", "America/New_York", "Asia/Kolkata", "Asia/Tokyo")
-_STEP = 7919  # a prime: seat after seat goes to another session
+STEP = 7919  # a prime: seat after seat goes to another session
 _BATCH = 10_000
 _DETAILS = (
     "Bring what you need to write, and the shoes that the workshop asks for. We begin on time, with a round "
@@ -59,16 +59,23 @@ def writer(lms: str, state: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-def fill_lms(engine: Engine, seats: int, schema: str | None = SCHEMA) -> None:
-    """The LMS: so many seats, and the people, sessions and days they need."""
+def fill_lms(
+    engine: Engine,
+    seats: int,
+    schema: str | None = SCHEMA,
+    *,
+    begin: datetime = NOW,
+    accounts: int = ACCOUNTS,
+) -> None:
+    """The LMS: so many seats, and the people, sessions and days they need, the days from ``begin`` on."""
     create_schema(engine, schema=schema)
     made = {table.name: table for table in tables(schema=schema).sorted_tables}
     with engine.begin() as connection:
-        _insert(connection, made["accounts"], _accounts())
-        _insert(connection, made["sessions"], _sessions(seats))
-        _insert(connection, made["days"], _days(seats))
-        _from_numbers(connection, made["people"], seats // SEATS_A_PERSON, _person)
-        _from_numbers(connection, made["seats"], seats, lambda n: _seat(n, seats))
+        insert(connection, made["accounts"], _accounts(accounts))
+        insert(connection, made["sessions"], _sessions(seats, accounts))
+        insert(connection, made["days"], _days(seats, begin))
+        from_numbers(connection, made["people"], seats // SEATS_A_PERSON, lambda n: _person(n, accounts))
+        from_numbers(connection, made["seats"], seats, lambda n: _seat(n, seats))
     _analyze(engine)
 
 
@@ -78,29 +85,48 @@ def fill_state(url: str, engine: Engine, lms: LmsSource, since: datetime) -> Non
     upgrade(database)
     database.close()
     with lms.scan(since) as scan, engine.begin() as connection:
-        states = (
-            {"person": one.person, "account": one.account, "applied": one.digest, "next_audit": _later()}
-            for one in scan.people
-        )
-        _insert(connection, person_state, states)
-        connection.execute(_all_connected())
+        _fill_people(connection, scan)
         connection.execute(_all_live())
     _analyze(engine)
+
+
+def fill_people(url: str, lms: LmsSource, since: datetime, applied: bool = True) -> None:
+    """The same of an LMS that stands elsewhere, without the events, which an idle push reads none of; or
+    as it is when nothing is ``applied`` yet."""
+    database = open_database(url)
+    upgrade(database)
+    with lms.scan(since) as scan, database.writing() as connection:
+        _fill_people(connection, scan, applied)
+    database.close()
+
+
+def _fill_people(connection: Connection, scan: Scan, applied: bool = True) -> None:
+    states = (
+        {
+            "person": one.person,
+            "account": one.account,
+            "applied": one.digest if applied else None,
+            "next_audit": _later(),
+        }
+        for one in scan.people
+    )
+    insert(connection, person_state, states)
+    connection.execute(_all_connected())
 
 
 # Rows of the LMS ----------------------------------------------------------------------------------
 
 
-def _accounts() -> Iterator[dict[str, Any]]:
-    for number in range(ACCOUNTS):
+def _accounts(accounts: int) -> Iterator[dict[str, Any]]:
+    for number in range(accounts):
         yield {"id": f"a{number}", "name": f"Academy {number}", "time_zone": "Europe/Vienna"}
 
 
-def _sessions(seats: int) -> Iterator[dict[str, Any]]:
+def _sessions(seats: int, accounts: int) -> Iterator[dict[str, Any]]:
     for number in range(seats // SEATS_A_SESSION):
         yield {
             "id": f"s{number}",
-            "account_id": f"a{number % ACCOUNTS}",
+            "account_id": f"a{number % accounts}",
             "title": f"Working safely at height, group {number}",
             "course": "Working safely at height",
             "details": _DETAILS.format(number),
@@ -112,8 +138,8 @@ def _sessions(seats: int) -> Iterator[dict[str, Any]]:
         }
 
 
-def _days(seats: int) -> Iterator[dict[str, Any]]:
-    first = NOW.replace(tzinfo=None) + timedelta(days=1)
+def _days(seats: int, begin: datetime) -> Iterator[dict[str, Any]]:
+    first = begin.replace(tzinfo=None) + timedelta(days=1)
     for number in range(seats // SEATS_A_SESSION):
         for day in range(1 + number % 3):
             starts = first + timedelta(days=number % 90 + day)
@@ -126,10 +152,10 @@ def _days(seats: int) -> Iterator[dict[str, Any]]:
             }
 
 
-def _person(n: sa.ColumnElement[int]) -> dict[str, sa.ColumnElement[Any]]:
+def _person(n: sa.ColumnElement[int], accounts: int) -> dict[str, sa.ColumnElement[Any]]:
     return {
         "id": _id("p", n),
-        "account_id": _id("a", n % ACCOUNTS),
+        "account_id": _id("a", n % accounts),
         "email": _id("p", n) + "@example.org",
         "name": sa.literal("Person ") + sa.cast(n, sa.String),
         "locale": sa.literal("en"),
@@ -142,7 +168,7 @@ def _seat(n: sa.ColumnElement[int], seats: int) -> dict[str, sa.ColumnElement[An
     sessions = seats // SEATS_A_SESSION
     return {
         "seat_ref": _id("r", n),
-        "session_id": _id("s", (n * _STEP) % sessions),
+        "session_id": _id("s", (n * STEP) % sessions),
         "person_id": _id("p", n // SEATS_A_PERSON),
         # The step has no divisor in common with the number of sessions: the first seats reach each once.
         "role": sa.case((n < sessions, "instructor"), else_="learner"),
@@ -218,7 +244,7 @@ def _id(stem: str, number: sa.ColumnElement[int]) -> sa.ColumnElement[str]:
     return sa.literal(stem) + sa.cast(number, sa.String)
 
 
-def _from_numbers(connection: Connection, table: sa.Table, count: int, columns: Any) -> None:
+def from_numbers(connection: Connection, table: sa.Table, count: int, columns: Any) -> None:
     """One row for each number from 0 on, made by the database."""
     numbers = sa.select(sa.literal(0).label("n")).cte("numbers", recursive=True)
     numbers = numbers.union_all(sa.select(numbers.c.n + 1).where(numbers.c.n < count - 1))
@@ -228,7 +254,8 @@ def _from_numbers(connection: Connection, table: sa.Table, count: int, columns: 
     connection.execute(table.insert().from_select(list(made), sa.select(*made.values())))
 
 
-def _insert(connection: Connection, table: sa.Table, rows: Iterator[dict[str, Any]]) -> None:
+def insert(connection: Connection, table: sa.Table, rows: Iterable[dict[str, Any]]) -> None:
+    """These rows, in batches."""
     batch: list[dict[str, Any]] = []
     for row in rows:
         batch.append(row)

@@ -1,9 +1,10 @@
 """Both simulated vendors in a process of their own, so that their CPU is not the client's.
 
-``python -m benchmarks.vendors FOLDER PEOPLE LATENCY`` makes so many accounts at each vendor for the program
-and as many for the bare client, prints one line of JSON that says where they are and how to get in, and
-serves until its standard input ends. What arrived is asked for by :meth:`Vendor.requests`. Where there is a
-latency, in seconds, Google's quota is in force as well, and requests are counted but not kept.
+``python -m benchmarks.vendors FOLDER PEOPLE LATENCY QUOTA`` makes so many accounts at each vendor for the
+program and as many for the bare client, prints one line of JSON that says where they are and how to get in,
+and serves until its standard input ends. What arrived is asked for by :meth:`Vendor.requests`. Where there
+is a latency, in seconds, Google's quota is in force as well, so many calls a minute for the project, and
+requests are counted but not kept.
 """
 
 from __future__ import annotations
@@ -79,9 +80,12 @@ def vendor_of(described: dict[str, Any]) -> Vendor:
 
 
 @contextmanager
-def served(folder: Path, people: int, latency: float = 0.0) -> Iterator[dict[str, Vendor]]:
+def served(
+    folder: Path, people: int, latency: float = 0.0, quota: int = 10_000
+) -> Iterator[dict[str, Vendor]]:
     """Both vendors, by name, while the context lasts."""
-    command = [sys.executable, "-m", "benchmarks.vendors", str(folder), str(people), str(latency)]
+    numbers = [str(number) for number in (people, latency, quota)]
+    command = [sys.executable, "-m", "benchmarks.vendors", str(folder), *numbers]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdin is not None
         assert child.stdout is not None
@@ -93,11 +97,11 @@ def served(folder: Path, people: int, latency: float = 0.0) -> Iterator[dict[str
 # In the process of its own ------------------------------------------------------------------------
 
 
-def _main(folder: str, people: str, latency: str) -> None:
+def _main(folder: str, people: str, latency: str, quota: str) -> None:
     certificates = make_certificates(Path(folder))
     google, microsoft = GoogleSimulator(), MicrosoftSimulator()
     if seconds := float(latency):
-        google = GoogleSimulator(quota=QuotaLimits())
+        google = GoogleSimulator(quota=QuotaLimits(project=int(quota)))
         google.faults.add(Fault("slow", times=-1, seconds=seconds))
         google.recorder.enabled = False
     with google.serve(certificates) as first, microsoft.serve(certificates) as second:

@@ -34,8 +34,8 @@ bench-quick: $(VENV)/installed ## a tenth of it
 	@$(BIN)/python -m benchmarks --quick
 
 # VENDOR=caldav: with that vendor alone; simulated servers with oddities, but a real one for kills
-boundaries: $(VENV)/installed ## something happens at every boundary of every small story; STRIDE=10 for a tenth
-	@$(BIN)/python -m tests.harness boundaries --stride $(or $(STRIDE),1) --vendor "$(VENDOR)"
+boundaries: $(VENV)/installed ## something happens at every boundary of every small story; STRIDE=10 for a tenth, FIRST=n to go on
+	@$(BIN)/python -m tests.harness boundaries --stride $(or $(STRIDE),1) --first $(or $(FIRST),0) --vendor "$(VENDOR)"
 
 histories: $(VENV)/installed ## N random histories (20000), from seed FIRST
 	@$(BIN)/python -m tests.harness histories $(or $(N),20000) --first $(or $(FIRST),0) --vendor "$(VENDOR)"

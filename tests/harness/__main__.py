@@ -25,10 +25,11 @@ def main() -> None:
 
 @main.command()
 @click.option("--stride", default=1, help="Only each so-manieth boundary.")
+@click.option("--first", default=0, help="The first run, where those before it have been made.")
 @VENDOR
-def boundaries(stride: int, vendor: str) -> None:
+def boundaries(stride: int, first: int, vendor: str) -> None:
     """Every scenario, every boundary, everything that may happen there."""
-    sys.exit(campaign.boundaries(stride, vendor).end())
+    sys.exit(campaign.boundaries(stride, first, vendor).end())
 
 
 @main.command()

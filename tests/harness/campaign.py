@@ -38,6 +38,8 @@ SHOWN = 10
 MOST_GROWTH = 1.05
 DOZEN = 12
 EARLY = "ended early"
+PARTS = ("seed", "run")
+"""What a long run is made in parts by."""
 Job, Result = TypeVar("Job"), TypeVar("Result")
 
 
@@ -87,10 +89,10 @@ class Report:
 
 
 def _goes_on(before: Mapping[str, Any], part: Mapping[str, Any]) -> bool:
-    """Whether a run begins with the seed after the last one of another, and is otherwise like it."""
+    """Whether a run begins after the last seed, or the last boundary, of another and is otherwise like it."""
     old, new = before["parameters"], part["parameters"]
-    begins = new.get("first seed")
-    return begins is not None and begins == old["last seed"] + 1 and old.get("steps") == new.get("steps")
+    alike = all(old.get(name) == new.get(name) for name in ("steps", "stride"))
+    return alike and any(f"first {of}" in new and new[f"first {of}"] == old[f"last {of}"] + 1 for of in PARTS)
 
 
 def commit() -> str:
@@ -144,15 +146,17 @@ def _named(kind: str, vendor: str) -> str:
     return f"{kind}-{vendor}" if vendor else kind
 
 
-def boundaries(stride: int, vendor: str = "") -> Report:
+def boundaries(stride: int, first: int = 0, vendor: str = "") -> Report:
     """Every scenario with each thing that may happen at each boundary (each ``stride``-th), and once more
-    with a second crash in the recovery from the first."""
+    with a second crash in the recovery from the first; from the ``first`` of these runs on."""
     scenarios = _scenarios(vendor)
-    report = Report(_named("boundaries", vendor), {"stride": stride})
+    report = Report(_named("boundaries", vendor), {"stride": stride, "first run": first, "last run": first})
     with templates() as files:
         jobs = list(_jobs(files, scenarios, stride))
-        report.counts = {"scenarios": len(scenarios), "runs": 0}
-        for wrongs in at_once(partial(_run, files, vendor), jobs, report):
+        report.parameters |= {"scenarios": len(scenarios), "of runs": len(jobs)}
+        report.counts = {"runs": 0}
+        for number, wrongs in enumerate(at_once(partial(_run, files, vendor), jobs[first:], report), first):
+            report.parameters["last run"] = number
             report.counts["runs"] += 1
             report.wrongs += wrongs
     return report

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.harness.campaign import REPORTS
+from tests.harness.campaign import PARTS, REPORTS
 
 SCORECARD = Path(__file__).with_name("scorecard.toml")
 RUNS = {
@@ -87,7 +87,7 @@ def _runs(reports: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 def _parameters(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Those of a run made in parts: from the first one's first seed to the last one's last."""
     first, last = parts[0]["parameters"], parts[-1]["parameters"]
-    begins = {name: first[name] for name in ("first seed",) if name in first}
+    begins = {name: first[name] for name in (f"first {of}" for of in PARTS) if name in first}
     return {**last, **begins}
 
 

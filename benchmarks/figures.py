@@ -51,8 +51,8 @@ def kept(one: Measurement, file: Path) -> None:
 @dataclass(frozen=True)
 class Scale:
     """How much is measured. ``seats`` are the sizes of the LMS, rising, ``server_seats`` that of one on a
-    server; ``people`` are connected at each vendor; ``runs`` are the repetitions of what is paired, of which
-    the median counts; for ``busy_seconds`` a vendor's quota is used up."""
+    server, 0 for none; ``people`` are connected at each vendor; ``runs`` are the repetitions of what is
+    paired, of which the median counts; for ``busy_seconds`` a vendor's quota is used up."""
 
     name: str
     seats: tuple[int, ...]
@@ -70,7 +70,7 @@ FULL = Scale(
     runs=5,
     busy_seconds=60,
 )
-QUICK = Scale("quick", seats=(1_000, 10_000, 100_000), server_seats=10_000, people=15, runs=1, busy_seconds=6)
+QUICK = Scale("quick", seats=(1_000, 10_000, 100_000), server_seats=0, people=15, runs=1, busy_seconds=6)
 
 
 def median_ratio(pairs: Sequence[tuple[float, float]]) -> float:

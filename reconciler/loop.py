@@ -256,8 +256,8 @@ class Loop:
         ledger = self.world.ledger
         known = {hold.subject: hold for hold in ledger.holds() if hold.guard == Guard.FLEET}
         hold = known.get(limit.provider)
-        fleet = ledger.fleet(limit.provider, limit.since, now)
-        if not limit.exceeded_by(fleet):
+        fleet = ledger.exceeding(limit)
+        if fleet is None:
             if hold is None or not hold.released:
                 return hold is not None
             ledger.end_hold(Guard.FLEET, limit.provider, "released, and no more vanish", now)

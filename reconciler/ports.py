@@ -668,8 +668,8 @@ class Ledger(Protocol):
     def in_question(self, now: datetime, limit: int) -> Sequence[str]:
         """The people with events that have vanished and are not past, longest missed first."""
 
-    def fleet(self, provider: str, since: datetime, now: datetime) -> Fleet:
-        """How many seats are in place at a vendor, and how many vanished since."""
+    def exceeding(self, limit: FleetLimit) -> Fleet | None:
+        """How many seats vanished at a vendor, and how many are in place, if that is beyond the limit."""
 
     def begin_unregistering(
         self, lease: Lease, person: str, entries: Sequence[LedgerEntry], proof: Evidence, limit: FleetLimit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from zlib import crc32
@@ -16,13 +17,12 @@ from reconciler.ledger.columns import EPOCH, Instant
 from reconciler.ledger.database import Database, upsert
 from reconciler.ledger.leases import new_epoch, prove
 from reconciler.ledger.rows import columns_of_entry, entry_of
-from reconciler.ledger.tables import account, event, evidence, hold, person_state
+from reconciler.ledger.tables import account, event, evidence, has_vanished, hold, person_state
 from reconciler.ledger.tables import connection as connections
 from reconciler.model import Answer, ConnectionState, LedgerEntry, Mode, State
 from reconciler.ports import Evidence, Fleet, FleetLimit, Lease
 
 _IN_QUESTION = [state.value for state in (State.MISSING, State.HELD, State.UNREGISTERING)]
-_VANISHED = [*_IN_QUESTION, State.UNREGISTERED.value]
 _GIVEN = [State.UNREGISTERING.value, State.UNREGISTERED.value]
 
 
@@ -47,7 +47,7 @@ class Suspects:
         since = sa.func.coalesce(event.c.missing_since, sa.literal(EPOCH, event.c.missing_since.type))
         statement = (
             sa.select(event.c.person)
-            .where(event.c.state.in_(_IN_QUESTION), sa.or_(event.c.ends > now, unresolved))
+            .where(has_vanished, event.c.state.in_(_IN_QUESTION), sa.or_(event.c.ends > now, unresolved))
             .group_by(event.c.person)
             .order_by(sa.func.min(since), event.c.person)
             .limit(limit)
@@ -55,10 +55,10 @@ class Suspects:
         with self._database.reading() as connection:
             return list(connection.scalars(statement))
 
-    def fleet(self, provider: str, since: datetime, now: datetime) -> Fleet:
-        """How many seats are in place at a vendor, and how many vanished since."""
+    def exceeding(self, limit: FleetLimit) -> Fleet | None:
+        """How many seats vanished at a vendor, and how many are in place, if that is beyond the limit."""
         with self._database.reading() as connection:
-            return _fleet(connection, provider, since, now)
+            return _exceeding(connection, limit)
 
     def begin_unregistering(
         self, lease: Lease, person: str, entries: Sequence[LedgerEntry], proof: Evidence, limit: FleetLimit
@@ -73,9 +73,7 @@ class Suspects:
                 # One at a time for each vendor, or two processes could pass the guard side by side.
                 one = crc32(f"fleet {limit.provider}".encode())
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(one)))
-            if not _released(connection, limit.provider) and limit.exceeded_by(
-                _fleet(connection, limit.provider, limit.since, limit.now)
-            ):
+            if not _released(connection, limit.provider) and _exceeding(connection, limit):
                 return False
             upsert(connection, event, [columns_of_entry(entry) for entry in entries])
             connection.execute(
@@ -130,7 +128,7 @@ class Suspects:
         """Every row that waits for an answer, ordered by key."""
         statement = (
             event.select()
-            .where(event.c.state == State.HELD.value)
+            .where(has_vanished, event.c.state == State.HELD.value)
             .order_by(event.c.person, event.c.session, event.c.slot)
         )
         with self._database.reading() as connection:
@@ -155,23 +153,29 @@ class Suspects:
             return bool(changed.rowcount)
 
 
-def _fleet(connection: sa.Connection, provider: str, since: datetime, now: datetime) -> Fleet:
-    """Seats (person and session) and people, in place and vanished."""
+def _exceeding(connection: sa.Connection, limit: FleetLimit) -> Fleet | None:
+    """Seats (person and session) and people, in place and vanished. All that are in place, which may be
+    millions, are counted only where it depends on them."""
+    provider, now = limit.provider, limit.now
     alive = sa.and_(event.c.state == State.LIVE.value, event.c.ends > now)
-    vanished = sa.or_(_lately(since), _unheard(now))
-    return Fleet(
-        live=_seats(connection, provider, alive),
-        vanished=_seats(connection, provider, vanished),
-        live_people=_people(connection, provider, alive),
-        vanished_people=_people(connection, provider, vanished),
-    )
+    vanished = sa.and_(has_vanished, sa.or_(_lately(limit.since), _unheard(now)))
+    fleet = Fleet(0, _seats(connection, provider, vanished), 0, _people(connection, provider, vanished))
+    if not limit.exceeded_by(fleet):
+        return None  # not even if nothing at all were in place
+    if fleet.vanished <= limit.seats and connection.scalar(
+        sa.select(event.c.person).where(event.c.provider == provider, alive).limit(1)
+    ):
+        return None
+    live = {"live": _seats, "live_people": _people}
+    fleet = replace(fleet, **{name: count(connection, provider, alive) for name, count in live.items()})
+    return fleet if limit.exceeded_by(fleet) else None
 
 
 def _lately(since: datetime) -> sa.ColumnElement[bool]:
-    """Vanished, proven a first time, or given back since."""
+    """Vanished, proven a first time, or given back since; of those that have vanished."""
     given = sa.and_(event.c.state.in_(_GIVEN), event.c.updated_at > since)
     seen = sa.or_(event.c.missing_since > since, event.c.missing_confirmed_at > since)
-    return sa.or_(sa.and_(event.c.state.in_(_VANISHED), seen), given)
+    return sa.or_(seen, given)
 
 
 def _unheard(now: datetime) -> sa.ColumnElement[bool]:

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.errors import ReconcilerError
 from reconciler.model import Answer
-from reconciler.ports import RegistrarAnswer, RegistrarOutcome
+from reconciler.ports import Fleet, FleetLimit, RegistrarAnswer, RegistrarOutcome
 from tests.harness.mailbox import Trouble
 from tests.harness.process import METRICS
 from tests.harness.site import DAY, HOUR, MINUTE, Site, when
@@ -96,18 +96,18 @@ def test_what_begins_its_grace_meanwhile_meets_the_guard_in_the_commit_of_the_in
     site.audit_all()
     site.clock.move(31 * MINUTE)
     loop = site.process().house.loop
-    asked = loop.world.ledger.fleet
+    asked = loop.world.ledger.exceeding
 
-    def more_vanish(provider: str, since: object, now: object) -> object:
-        counted = asked(provider, since, now)  # type: ignore[arg-type]
-        if not site.oracle.deletions[5:] and provider == "google":
+    def more_vanish(limit: FleetLimit) -> Fleet | None:
+        counted = asked(limit)
+        if not site.oracle.deletions[5:] and limit.provider == "google":
             for person in CROWD[5:]:
                 site.delete(person)
                 site.desk.make_due(person, site.clock())
             site.cycle("audit", "b")
         return counted
 
-    loop.world.ledger.fleet = more_vanish  # type: ignore[method-assign,assignment]
+    loop.world.ledger.exceeding = more_vanish  # type: ignore[method-assign]
     site.cycle("confirm")
     assert len(site.oracle.deletions) == 8
     assert seats(site, session) == {"booked"}

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sqlalchemy import create_engine
@@ -17,7 +18,6 @@ from reconciler.budget import Budget
 from reconciler.diff.confirm import ConfirmPolicy
 from reconciler.diff.guards import DeleteGuard
 from reconciler.diff.plan import Policy
-from reconciler.dispatch.celery_app import Broker
 from reconciler.dispatch.local import LocalDispatcher
 from reconciler.dispatch.remote import RemoteDispatcher
 from reconciler.errors import ReconcilerError
@@ -60,6 +60,9 @@ from reconciler.tokens.store import SqlTokens
 from reconciler.upkeep import Upkeep
 from reconciler.vendors import Means, Quotas, TrialOf, allowances, open_vendors
 from reconciler.world import World
+
+if TYPE_CHECKING:
+    from reconciler.dispatch.celery_app import Broker
 
 log = logging.getLogger(__name__)
 
@@ -247,6 +250,8 @@ def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House
         dispatcher: Dispatcher = here
         shared, broker = settings.dispatch.kind is DispatchKind.CELERY, None
         if shared:
+            from reconciler.dispatch.celery_app import Broker  # noqa: PLC0415 (few need it, and it is large)
+
             broker = Broker(settings.dispatch.broker_url, settings.installation.id, PROGRAM)
             opened.callback(broker.close)
             dispatcher = RemoteDispatcher(ledger, broker, here)

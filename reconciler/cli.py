@@ -2,6 +2,8 @@
 
 Exit codes: 0 done, 1 something failed, 2 changes (``plan``), 3 held, 78 bad configuration (EX_CONFIG of
 sysexits.h). By precedence: 1, 3, 2, 0.
+
+Each is a process of its own: what one verb alone needs is imported in it.
 """
 
 from __future__ import annotations
@@ -39,16 +41,12 @@ from reconciler.commands import (
     plans_of,
     vendor_problems,
 )
-from reconciler.demo.live.running import PORT, play
-from reconciler.demo.story import NARROWEST, PAUSE, WIDTH, tell
 from reconciler.errors import ConfigurationError
 from reconciler.mailroom import doubled, mail_problems
 from reconciler.render import as_json, as_markdown, as_text, lines_of
-from reconciler.service import serve
 from reconciler.settings import Listen, load
 from reconciler.status import as_text as status_text
 from reconciler.status import status_of
-from reconciler.working import work
 
 DEFAULT_CONFIG = Path("/etc/reconciler/reconciler.yaml")
 _RENDER = {"text": as_text, "json": as_json, "markdown": as_markdown}
@@ -99,6 +97,8 @@ def verb(function: Callable[..., Any]) -> Callable[..., Any]:
 @verb
 def run(config: Path) -> None:
     """Run the daemon, until it is told to stop."""
+    from reconciler.service import serve
+
     serve(config)
 
 
@@ -111,6 +111,8 @@ def run(config: Path) -> None:
 )
 def worker(config: Path, listen: Listen | None) -> None:
     """Do what a scheduler hands out, until told to stop (with dispatch.kind: celery)."""
+    from reconciler.working import work
+
     work(config, listen)
 
 
@@ -221,9 +223,12 @@ def check_config(config: Path, online: bool) -> None:
     "--picture", type=click.Path(dir_okay=False, path_type=Path), help="Also draw a part of it, as SVG."
 )
 @click.option("--live", is_flag=True, help="To be played by hand, in a browser, until Ctrl-C.")
-@click.option("--port", default=PORT, show_default=True, help="With --live: of this machine; any if taken.")
+@click.option("--port", default=8400, show_default=True, help="With --live: of this machine; any if taken.")
 def demo(at: datetime | None, fast: bool, picture: Path | None, live: bool, port: int) -> None:
     """The whole story on this machine, no account needed. Exit 1 if anything in it was not so."""
+    from reconciler.demo.live.running import play
+    from reconciler.demo.story import NARROWEST, PAUSE, WIDTH, tell
+
     logging.getLogger("reconciler").setLevel(logging.CRITICAL)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # where a terminal has no sign for it

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
+from typing import TYPE_CHECKING
 
 from reconciler.errors import ConfigurationError
 from reconciler.labels import Credential
@@ -32,10 +33,12 @@ from reconciler.providers.microsoft.oauth import Entra, certificate, certificate
 from reconciler.providers.microsoft.provider import MicrosoftProvider
 from reconciler.providers.microsoft.transport import Transport as MicrosoftTransport
 from reconciler.providers.microsoft.trial import MicrosoftTrial
-from reconciler.providers.shared_quotas import InRedis
 from reconciler.providers.throttle import LONG, AtOnce, Counts, InMemory, Quota, Sleep, Throttle, per_minute
 from reconciler.settings import Cloud, Microsoft, Settings
 from reconciler.tokens.store import SqlTokens
+
+if TYPE_CHECKING:
+    from reconciler.providers.shared_quotas import InRedis
 
 _DAY = 86_400
 
@@ -63,12 +66,18 @@ class Quotas:
         """Where a vendor's are counted."""
         if vendor not in self._counts:
             prefix = f"reconciler/{self._installation}/quotas"
-            self._counts[vendor] = InRedis(self._redis, prefix) if self._redis else InMemory()
+            self._counts[vendor] = _in_redis(self._redis, prefix) if self._redis else InMemory()
         return self._counts[vendor]
 
     def problems(self) -> list[str]:
         """What is wrong with where they are counted."""
-        return InRedis(self._redis, "").problems() if self._redis else []
+        return _in_redis(self._redis, "").problems() if self._redis else []
+
+
+def _in_redis(url: str, prefix: str) -> InRedis:
+    from reconciler.providers.shared_quotas import InRedis  # noqa: PLC0415 (few need it, and it is large)
+
+    return InRedis(url, prefix)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,10 @@ from reconciler.demo.live.pages import create_live
 from reconciler.demo.live.town import AUDIT, GRACE, PUSH, a_town, free_port
 from reconciler.web.server import Serving
 
-PORT = 8400
 _LOOK = 5.0  # seconds between looks at the daemon
 
 
-def play(console: Console, port: int = PORT, grace: timedelta = GRACE) -> bool:
+def play(console: Console, port: int, grace: timedelta = GRACE) -> bool:
     """Serve until interrupted; ``False`` when the daemon ends first."""
     console.print("Starting: an LMS, simulated Google and Outlook, and the daemon between them ...")
     chosen = free_port(port)

@@ -12,7 +12,8 @@ python=${PYTHON:-/usr/bin/python3}
 home=/opt/ilt-calendar-reconciler
 settings=/etc/reconciler
 state=/var/lib/reconciler
-unit=/etc/systemd/system/reconciler.service
+units=/etc/systemd/system
+services="reconciler.service reconciler-worker.service"
 sysusers=/etc/sysusers.d/reconciler.conf
 command=/usr/local/bin/reconciler
 
@@ -47,7 +48,7 @@ build_release() {
     say "Building release $number in $release"
     mkdir -p "$home/releases"
     "$python" -m venv "$release"
-    pip_install --require-hashes -r "$here/requirements.lock"
+    pip_install --require-hashes --no-deps -r "$here/requirements.lock"  # which names all of them
     install_program
     cp -R "$here/docs" "$here/config" "$here/deploy" "$here/README.md" "$here/CHANGELOG.md" "$release/"
     chmod -R go+rX "$release"
@@ -84,24 +85,32 @@ put_in_place() {
         (umask 077 && "$release/bin/reconciler" new-key >"$settings/secrets/token-key")
         say "Made $settings/secrets/token-key: keep a copy where you keep passwords."
     fi
-    place_unit "$here"
+    place_units "$here"
 }
 
-place_unit() {
-    install -D -m 644 "$1/deploy/systemd/reconciler.service" "$unit"
+# Both units, neither of them enabled: which of them works on this machine is the operator's choice.
+place_units() {
+    for service in $services; do
+        [ ! -e "$1/deploy/systemd/$service" ] ||
+            install -D -m 644 "$1/deploy/systemd/$service" "$units/$service"
+    done
     install -D -m 755 "$1/deploy/systemd/reconciler.sh" "$command"
 }
 
-# From here on the new release is used; the one before stays, should you want to go back. A process at work is
-# stopped first: it would find the new release's files where its own were.
+# From here on the new release is used; the one before stays, should you want to go back. Processes at work are
+# stopped first: they would find the new release's files where their own were.
 switch() {
     before=$(readlink "$home/current" || true)
     working=
     if systemd_runs; then
         systemctl daemon-reload
-        case $(systemctl is-active reconciler.service) in active | reloading | activating) working=yes ;; esac
+        for service in $services; do
+            case $(systemctl is-active "$service") in
+                active | reloading | activating) working="$working $service" ;;
+            esac
+        done
     fi
-    [ -z "$working" ] || systemctl stop reconciler.service
+    [ -z "$working" ] || systemctl stop $working
     point_to "releases/$number"
     [ -z "$working" ] || upgrade_state
     for old in "$home"/releases/*; do
@@ -118,14 +127,14 @@ point_to() {
 upgrade_state() {
     say "Bringing the state database up to date, and starting again"
     if "$command" schema upgrade; then
-        systemctl start reconciler.service
+        systemctl start $working
         return
     fi
     point_to "$before"
-    place_unit "$home/$before"
+    place_units "$home/$before"
     rm -rf "$release"
     systemctl daemon-reload
-    systemctl start reconciler.service || true
+    systemctl start $working || true
     fail "the state database could not be brought up to date (see above): the release before is back in use"
 }
 
@@ -138,17 +147,20 @@ next_steps() {
 
 remove() {
     [ "$(id -u)" = 0 ] || fail "has to be run as root"
-    if systemd_runs && [ -e "$unit" ]; then
-        systemctl disable --quiet --now reconciler.service
-    fi
+    for service in $services; do
+        if systemd_runs && [ -e "$units/$service" ]; then
+            systemctl disable --quiet --now "$service"
+        fi
+        rm -f "$units/$service"
+    done
     rm -rf "$home"
-    rm -f "$unit" "$sysusers" "$command"
+    rm -f "$sysusers" "$command"
     if systemd_runs; then
         systemctl daemon-reload
-        systemctl reset-failed reconciler.service 2>/dev/null || true
+        systemctl reset-failed $services 2>/dev/null || true
     fi
     say "The program is gone. Left, because it is yours:"
-    for kept in "$settings" "$state" "$unit.d"; do
+    for kept in "$settings" "$state" "$units/reconciler.service.d" "$units/reconciler-worker.service.d"; do
         if [ -e "$kept" ]; then say "    $kept"; fi
     done
     say "    the user reconciler, to whom that belongs, and the databases that the settings name."

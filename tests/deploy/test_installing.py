@@ -32,7 +32,8 @@ echo "-- installed: $(cd /etc/reconciler && stat -c '%n %U:%G %a' secrets reconc
 test -z "$(find /opt/ilt-calendar-reconciler/current/ -type f -path '*reconciler/*' ! -perm -o=r | head -1)"
 mkdir -p /var/lib/reconciler
 reconciler --version
-systemd-analyze verify --man=no /etc/systemd/system/reconciler.service
+systemd-analyze verify --man=no /etc/systemd/system/reconciler.service /etc/systemd/system/reconciler-worker.service
+echo "-- units: $(cd /etc/systemd/system && find . -name 'reconciler*' | sort | tr '\n' ' ')"
 
 rm -r /opt/ilt-calendar-reconciler/releases/1/lib  # what the next one does not need
 sh deploy/install.sh
@@ -77,6 +78,10 @@ def test_the_installer_puts_everything_in_its_place(told: str) -> None:
     assert "-- installed: secrets root:root 700 reconciler.yaml root:reconciler 640" in told
     assert told.count("reconciler, version") == 3
     assert "Next: edit /etc/reconciler/reconciler.yaml" in told
+
+
+def test_both_units_are_there_and_neither_is_enabled(told: str) -> None:
+    assert "-- units: ./reconciler-worker.service ./reconciler.service \n" in told
 
 
 def test_an_upgrade_leaves_settings_and_secrets_alone(told: str) -> None:

@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 90.0
 TURN_SECONDS = 30.0
-"""After so much time no further change of one person is begun: the others of the batch are waiting, and the
+"""After so much time no further change of one person is begun: the others of the batch are waiting, and their
 lease runs. What is left is due again in the next push, which goes on where this one stopped."""
 BASELINE_LIMIT = timedelta(days=7)
 """A calendar not listed for longer says nothing by what it lacks."""

@@ -32,7 +32,7 @@ echo "-- installed: $(cd /etc/reconciler && stat -c '%n %U:%G %a' secrets reconc
 test -z "$(find /opt/ilt-calendar-reconciler/current/ -type f -path '*reconciler/*' ! -perm -o=r | head -1)"
 mkdir -p /var/lib/reconciler
 reconciler --version
-systemd-analyze verify --man=no /etc/systemd/system/reconciler.service /etc/systemd/system/reconciler-worker.service
+(cd /etc/systemd/system && systemd-analyze verify --man=no ./reconciler.service ./reconciler-worker.service)
 echo "-- units: $(cd /etc/systemd/system && find . -name 'reconciler*' | sort | tr '\n' ' ')"
 
 rm -r /opt/ilt-calendar-reconciler/releases/1/lib  # what the next one does not need

@@ -293,3 +293,49 @@ def test_an_event_adopted_but_not_yet_put_right_is_where_it_is_until_it_is(site:
     (event,) = site.events("eva")
     assert event.day is not None
     assert event.day.starts == when(0.6).starts
+
+
+def test_before_a_next_generation_the_recorded_id_is_asked_for(site: Site) -> None:
+    """Its marker is gone, so no list shows it and no search finds it: it is there all the same."""
+    session = ana_in(site, 9)
+    (event,) = site.events("ana")
+    site.mailbox("ana").strip(event)
+    site.lms.cancel("ana", session)
+    site.lms.book("ana", session)
+    site.audit_all()
+    assert [one.event_id for one in site.events("ana")] == [event.event_id]
+    assert site.wrongs() == []
+
+
+def test_a_row_takes_the_newer_seat_with_whatever_is_written(site: Site) -> None:
+    """Booked anew and changed in one go: the event is the new seat's, and deleting it gives that one back."""
+    session = ana_in(site, 9)
+    site.lms.cancel("ana", session)
+    site.lms.book("ana", session)
+    site.lms.change(session, title="First aid")
+    site.audit_all()
+    assert [one.title for one in site.events("ana")] == ["First aid"]
+    site.delete("ana")
+    site.audit_all()
+    site.clock.move(31 * MINUTE)
+    site.round()
+    assert seats(site, "ana", session) == {"cancelled"}
+    assert site.wrongs() == []
+
+
+def test_what_was_dismissed_stays_dismissed_over_a_new_baseline(site: Site) -> None:
+    session = site.lms.add_session(when(9))
+    site.newcomer("ben", "google", session, role="instructor")
+    site.round()
+    for _ in range(2):
+        site.delete("ben")
+        site.audit_all()
+        site.audit_all()
+    assert site.states("ben") == ["dismissed"]
+    site.connect("ben")
+    for _ in range(2):
+        site.audit_all()
+    assert (site.states("ben"), site.events("ben")) == (["dismissed"], [])
+    site.lms.move(session, when(10))
+    site.audit_all()
+    assert len(site.events("ben")) == 1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -219,6 +221,19 @@ def test_after_a_lost_state_what_nobody_wants_any_more_is_deleted_at_its_second_
     assert house.titles("ana") == []
 
 
+@pytest.mark.parametrize("vendor", ["google"])
+def test_an_id_found_used_and_cancelled_at_creation_is_evidence_of_nothing(
+    house: HouseBed, session: str, vendor: str, ledger_file: Path
+) -> None:
+    """The state was lost, and the id that would be chosen first lies in the bin."""
+    house.remove("ana")
+    lose_state(house, ledger_file)
+    house.connect("ana", vendor)
+    house.once()
+    assert put_back(house)
+    assert set(house.lms.statuses("ana", session).values()) == {"booked"}
+
+
 def restore_last_week(house: HouseBed, meanwhile: Callable[[], None]) -> None:
     house.close()
     backup = shutil.copy(state_file(house), house.folder / "backup.db")
@@ -263,11 +278,20 @@ def test_a_plain_restart_suspects_whoever_deleted_meanwhile(house: HouseBed, ses
 # The installation ---------------------------------------------------------------------------------
 
 
+MOVED = {
+    "another public address": {"installation": {"public_url": "https://clone.example.org"}},
+    "another LMS address": {"lms": {"url": "sqlite:///moved.db"}},
+}
+
+
+@pytest.mark.parametrize("other", MOVED.values(), ids=MOVED)
 def test_a_moved_installation_only_observes_until_it_is_adopted(
-    house: HouseBed, session: str, caplog: pytest.LogCaptureFixture
+    house: HouseBed, session: str, caplog: pytest.LogCaptureFixture, other: dict[str, dict[str, str]]
 ) -> None:
-    house.configure(installation={"public_url": "https://clone.example.org"})
     house.lms.change(session, title="Safety for all")
+    with closing(sqlite3.connect(house.folder / "lms.db")) as lms:
+        lms.execute("VACUUM INTO ?", (str(house.folder / "moved.db"),))
+    house.configure(**other)
     house.once()
     assert "another installation" in caplog.text
     assert house.titles("ana") == ["Safety"]
@@ -276,6 +300,16 @@ def test_a_moved_installation_only_observes_until_it_is_adopted(
     opened.ledger.adopt_installation(opened.installation, "test", "test", house.clock())
     house.once()
     assert house.titles("ana") == ["Safety for all"]
+
+
+def test_what_vanished_before_a_moved_installation_was_adopted_proves_nothing(
+    house: HouseBed, session: str
+) -> None:
+    house.configure(installation={"public_url": "https://elsewhere.example.org"})
+    house.remove("ana")
+    assert house.cli("adopt-installation", *house.at()).exit_code == 0
+    house.once()
+    assert put_back(house)
 
 
 def test_a_clone_with_another_id_leaves_the_events_of_the_first_alone(

@@ -48,6 +48,15 @@ class RedisServer:
             self._process.wait()
             self._process = None
 
+    def waiting(self, queue: str) -> int:
+        """How many messages nobody has taken yet."""
+        return int(self.client().llen(queue))
+
+    def first(self, queue: str) -> bytes:
+        """The message that waits longest."""
+        message: bytes = self.client().lindex(queue, -1)
+        return message
+
     def client(self) -> redis.Redis:
         """To look at it, and to set it."""
         return redis.Redis.from_url(self.url)

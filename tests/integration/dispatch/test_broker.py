@@ -2,32 +2,51 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Iterator
+
 import pytest
 
 from reconciler.dispatch.celery_app import Broker
 from reconciler.errors import NotDispatched
 from tests.support.ports import free_port
-from tests.support.redis_server import a_redis
+from tests.support.rabbitmq import RabbitMq, a_rabbitmq
+from tests.support.redis_server import RedisServer, a_redis
 
 
-def test_work_waits_for_workers_of_its_own_installation_and_version() -> None:
-    with a_redis() as server:
-        broker = Broker(server.url, "acme", "1.0")
-        broker.send("some-id")
-        assert server.client().llen("reconciler.acme.1.0") == 1
-        assert server.client().llen("reconciler.acme.2.0") == 0
-        assert server.client().llen("reconciler.other.1.0") == 0
-        broker.close()
+@pytest.fixture(params=["redis", "rabbitmq"])
+def server(request: pytest.FixtureRequest) -> Iterator[RedisServer | RabbitMq]:
+    """Each kind of broker in turn."""
+    with a_redis() if request.param == "redis" else a_rabbitmq() as made:
+        yield made
 
 
-def test_nothing_but_the_id_passes_through_the_broker() -> None:
-    with a_redis() as server:
-        broker = Broker(server.url, "acme", "1.0")
-        broker.send("some-id")
-        (message,) = server.client().lrange("reconciler.acme.1.0", 0, -1)
-        assert b"some-id" in message
-        assert b"python" not in message  # pickled
-        broker.close()
+@pytest.fixture
+def acme() -> str:
+    """An installation that nobody else has."""
+    return f"acme-{uuid.uuid4().hex}"
+
+
+def test_work_waits_for_workers_of_its_own_installation_and_version(
+    server: RedisServer | RabbitMq, acme: str
+) -> None:
+    broker = Broker(server.url, acme, "1.0")
+    broker.send("some-id")
+    waiting = {
+        name: server.waiting(f"reconciler.{name}") for name in (f"{acme}.1.0", f"{acme}.2.0", "other.1.0")
+    }
+    assert waiting == {f"{acme}.1.0": 1, f"{acme}.2.0": 0, "other.1.0": 0}
+    broker.close()
+
+
+def test_nothing_but_the_id_passes_through_the_broker(server: RedisServer | RabbitMq, acme: str) -> None:
+    broker = Broker(server.url, acme, "1.0")
+    broker.send("some-id")
+    assert server.waiting(f"reconciler.{acme}.1.0") == 1
+    message = server.first(f"reconciler.{acme}.1.0")
+    assert b"some-id" in message
+    assert b"python" not in message  # pickled
+    broker.close()
 
 
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])

@@ -1,11 +1,9 @@
 """## Many at once
 
-What must not depend on how much comes at once. A *first fill*: everybody of an LMS is due, two hundred
-thousand people with five seats each; told is the peak memory of the push that chooses who is first, its
-turns left out. An *account of 50,000* is switched off, and on again: the turns are left out here too, and
-written down as what they find, a calendar in which everything is in place; told is how many pushes it
-takes until each has been looked at again, and how many look in one of them at most (a look is one call,
-and there is no other).
+What must not depend on how much comes at once. An *account of 50,000* is switched off, and on again: the
+turns are left out, and written down as what they find, a calendar in which everything is in place; told
+is how many pushes it takes until each has been looked at again, and how many look in one of them at most
+(a look is one call, and there is no other).
 
 *One person with 5,000 events*, beside three others: the whole program against the Google simulator over
 HTTPS, with 600 calls a minute for each person. Whose quota is used up is put off; the next push, a minute
@@ -17,9 +15,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,45 +28,36 @@ from benchmarks.child import in_child
 from benchmarks.figures import Figure, Scale, short
 from benchmarks.home import folder_of_its_own, write_settings
 from benchmarks.rows import NOW, SEATS_A_PERSON, fill_lms, fill_people
+from benchmarks.turns import Recorder
 from benchmarks.vendors import Vendor, served, vendor_of
 from reconciler.bootstrap import House, clock_at, open_house
 from reconciler.ledger.database import open_database
 from reconciler.ledger.enrolment import Grant
-from reconciler.ledger.tables import connection, person_state
 from reconciler.ledger.upgrade import upgrade
 from reconciler.lms.engine import read_engine
 from reconciler.lms.reference import ReferenceLms
 from reconciler.lms.reference_tables import create_schema
 from reconciler.loop import lms_window
-from reconciler.ports import Due, Made
 from reconciler.settings import load
 from reconciler.simulators.lms import SmallLms, When
 
-_PEOPLE, _ACCOUNT, _EVENTS = 200_000, 50_000, 5_000
+_ACCOUNT, _EVENTS = 50_000, 5_000
 _PER_PERSON = 600
 _OTHERS = 3
 _MINUTE = timedelta(minutes=1)
 
 
 def main(scale: Scale) -> list[Figure]:
-    """All three."""
+    """Both."""
     share = 10 if scale.name == "quick" else 1
     return [
-        *_first_fill(_PEOPLE // share),
         *_account(_ACCOUNT // share),
         *_one_person(_EVENTS // share, _PER_PERSON // share),
     ]
 
 
-def _first_fill(people: int) -> Iterator[Figure]:
-    with _academy(people, accounts=20, applied=False) as settings:
-        found = in_child(first_fill, settings=str(settings))
-    what = f"peak memory of a push in which {people:,} people are due, MB"
-    yield Figure(f"first_fill_peak_mb_{short(people)}", found["peak_mb"], what, "below 300")
-
-
 def _account(people: int) -> Iterator[Figure]:
-    with _academy(people, accounts=1, applied=True) as settings:
+    with _academy(people) as settings:
         found = in_child(off_and_on, settings=str(settings))
     key, whose = f"account_{short(people)}_off_on", f"an account of {people:,} switched off and on again"
     at_once = f"{whose}: looks of one push at most, a quarter of a minute's quota"
@@ -92,45 +81,11 @@ def _one_person(events: int, per_minute: int) -> Iterator[Figure]:
 # In processes of their own ------------------------------------------------------------------------
 
 
-@dataclass
-class _Recorder:
-    """Stands where turns are taken, and writes down whose turn it would have been."""
-
-    house: House
-    due: list[Due] = field(default_factory=list)
-
-    def run(
-        self,
-        batches: Iterator[Sequence[Due]],
-        work: Callable[[Sequence[Due]], Made],
-        done: Callable[[Made], None],
-    ) -> None:
-        self.due = [one for batch in batches for one in batch]
-
-    def settle(self) -> None:
-        """They had their turn, and found everything in place."""
-        applied = [{"whose": one.person, "applied": one.expected} for one in self.due]
-        looked = [{"whose": one.person, "baseline_since": NOW, "listed_at": NOW} for one in self.due]
-        with self.house.ledger.database.writing() as transaction:
-            for table, rows in ((person_state, applied), (connection, looked)):
-                if rows:
-                    transaction.execute(table.update().where(table.c.person == sa.bindparam("whose")), rows)
-
-
-def first_fill(settings: str) -> dict[str, Any]:
-    """One push in which everybody is due."""
-    with open_house(load(Path(settings)), clock=lambda: NOW) as house:
-        recorder = _Recorder(house)
-        run = replace(house.loop, dispatcher=recorder).push()
-        assert run.counts["put off"] + len(recorder.due) == run.counts["people"], run.sentence
-        return {"people": run.counts["people"]}
-
-
 def off_and_on(settings: str) -> dict[str, Any]:
     """The account's switches, and the pushes that follow."""
     at = [NOW]
     with open_house(load(Path(settings)), clock=lambda: at[0]) as house:
-        recorder = _Recorder(house)
+        recorder = Recorder(house)
         loop = replace(house.loop, dispatcher=recorder)
         loop.push()
         (switches,) = house.ledger.switches().values()
@@ -175,15 +130,15 @@ def busy_calendar(folder: str, events: int, per_minute: int) -> dict[str, Any]:
 
 
 @contextmanager
-def _academy(people: int, accounts: int, applied: bool) -> Iterator[Path]:
-    """An LMS and a state on SQLite; everybody is connected, and everything in place or nothing."""
+def _academy(people: int) -> Iterator[Path]:
+    """An LMS of one account and a state on SQLite; everybody is connected, and everything in place."""
     with folder_of_its_own() as folder:
         lms, state = f"sqlite:///{folder}/lms.db", f"sqlite:///{folder}/state.db"
         engine = sa.create_engine(lms)
-        fill_lms(engine, people * SEATS_A_PERSON, None, accounts=accounts)
+        fill_lms(engine, people * SEATS_A_PERSON, None, accounts=1)
         engine.dispose()
         source = ReferenceLms(read_engine(lms))
-        fill_people(state, source, lms_window(NOW), applied)
+        fill_people(state, source, lms_window(NOW))
         source.close()
         yield write_settings(folder, {"url": lms}, state)
 

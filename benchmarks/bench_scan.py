@@ -11,7 +11,8 @@ a site with mod_facetoface on MariaDB, beside one `SELECT` of person x sign-up x
 The quick benchmark keeps to SQLite.
 
 Peak memory is that of the whole process, interpreter and libraries included. It has to stay where it is when
-the LMS grows tenfold. Costs are multiples of what the bare `SELECT` takes for 1,000 seats.
+the LMS grows tenfold; and in a *first fill*, in which everybody of the largest LMS is due (the push chooses
+who is first; its turns are left out). Costs are multiples of what the bare `SELECT` takes for 1,000 seats.
 
 ![How the cost of an idle push grows from 1,000 seats on: its CPU beside that of the bare SELECT, and its peak
 memory](images/growth.svg)
@@ -22,7 +23,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,11 @@ from benchmarks.child import cpu, in_child
 from benchmarks.figures import Figure, Scale, median_ratio, short
 from benchmarks.home import folder_of_its_own, write_settings
 from benchmarks.moodle_rows import bare_moodle, fill_moodle
-from benchmarks.rows import NOW, SCHEMA, fill_lms, fill_people, fill_state, writer
+from benchmarks.rows import NOW, SCHEMA, SEATS_A_PERSON, fill_lms, fill_people, fill_state, writer
 from benchmarks.servers import mariadb, postgresql
+from benchmarks.turns import Recorder
 from reconciler.bootstrap import open_house
+from reconciler.ledger.tables import person_state
 from reconciler.lms.engine import read_engine
 from reconciler.lms.moodle import MoodleLms
 from reconciler.lms.reference import ReferenceLms
@@ -54,6 +57,8 @@ def main(scale: Scale) -> list[Figure]:
     for seats in scale.seats:
         with _on_sqlite(seats) as settings:
             one = _measured(settings, _runs(scale, seats))
+            if seats == scale.seats[-1]:
+                found += _first_fill(settings, seats // SEATS_A_PERSON)
         base = base or one.bare
         found += _of_size(one, seats, base)
     what = f"CPU of an idle push over {seats:,} seats to that of the bare SELECT, SQLite"
@@ -77,6 +82,12 @@ def _of_size(one: Measured, seats: int, base: float) -> list[Figure]:
         Figure(f"idle_scan_cost_{size}", one.ours / base, f"its CPU over {seats:,} seats, as a multiple"),
         Figure(f"bare_select_cost_{size}", one.bare / base, f"that of the bare SELECT of {seats:,} seats"),
     ]
+
+
+def _first_fill(settings: Path, people: int) -> list[Figure]:
+    peak = in_child(first_fill, settings=str(settings))["peak_mb"]
+    what = f"peak memory of a push in which {people:,} people are due, MB"
+    return [Figure(f"first_fill_peak_mb_{short(people)}", peak, what, "below 300")]
 
 
 def _runs(scale: Scale, seats: int) -> int:
@@ -118,6 +129,17 @@ def idle_push(settings: str) -> dict[str, Any]:
         assert run.result == "success", run.sentence
         assert run.sentence.endswith("nothing to do"), run.sentence
         return {"cpu": spent(), "people": run.counts["people"]}
+
+
+def first_fill(settings: str) -> dict[str, Any]:
+    """One push in which everybody is due."""
+    with open_house(load(Path(settings)), clock=lambda: NOW) as house:
+        with house.ledger.database.writing() as transaction:
+            transaction.execute(person_state.update().values(applied=None))
+        recorder = Recorder(house)
+        run = replace(house.loop, dispatcher=recorder).push()
+        assert run.counts["put off"] + len(recorder.due) == run.counts["people"], run.sentence
+    return {"people": run.counts["people"]}
 
 
 def bare_select(settings: str) -> dict[str, Any]:

@@ -66,7 +66,7 @@ FULL = Scale(
     "full",
     seats=(1_000, 10_000, 100_000, 1_000_000),
     server_seats=100_000,
-    people=150,
+    people=100,
     runs=5,
     busy_seconds=60,
 )

@@ -90,24 +90,18 @@ def fill_state(url: str, engine: Engine, lms: LmsSource, since: datetime) -> Non
     _analyze(engine)
 
 
-def fill_people(url: str, lms: LmsSource, since: datetime, applied: bool = True) -> None:
-    """The same of an LMS that stands elsewhere, without the events, which an idle push reads none of; or
-    as it is when nothing is ``applied`` yet."""
+def fill_people(url: str, lms: LmsSource, since: datetime) -> None:
+    """The same of an LMS that stands elsewhere, without the events, which an idle push reads none of."""
     database = open_database(url)
     upgrade(database)
     with lms.scan(since) as scan, database.writing() as connection:
-        _fill_people(connection, scan, applied)
+        _fill_people(connection, scan)
     database.close()
 
 
-def _fill_people(connection: Connection, scan: Scan, applied: bool = True) -> None:
+def _fill_people(connection: Connection, scan: Scan) -> None:
     states = (
-        {
-            "person": one.person,
-            "account": one.account,
-            "applied": one.digest if applied else None,
-            "next_audit": _later(),
-        }
+        {"person": one.person, "account": one.account, "applied": one.digest, "next_audit": _later()}
         for one in scan.people
     )
     insert(connection, person_state, states)

@@ -55,7 +55,8 @@ from reconciler.ports import (
     RegistrarAnswer,
     RegistrarOutcome,
 )
-from reconciler.turn import LEASE_SECONDS, Turn, TurnReport, needs_baseline, same_human
+from reconciler.sitting import Sitting
+from reconciler.turn import Turn, TurnReport, needs_baseline, same_human
 from reconciler.world import Order, World, mode_of, policy_of, unregister_of
 
 log = logging.getLogger(__name__)
@@ -78,26 +79,18 @@ class Court:
 
 def confirm(world: World, order: Order, court: Court, people: Sequence[str]) -> list[TurnReport]:
     """Hear the vanished events of these people; raises only what ends the cycle (``CycleError``)."""
-    lease = world.ledger.lease(people, world.owner, LEASE_SECONDS)
-    try:
-        mine = [person for person in people if person in lease]
-        desired = world.lms.read(mine, order.lms_since)
-        entries = world.ledger.entries(mine)
-        states = world.ledger.states(mine)
-        connections = {connection.person: connection for connection in world.ledger.connections(mine)}
-        reports = [TurnReport(person, None, "taken") for person in people if person not in lease]
-        for person in mine:
-            world.gets_on()
-            connection = connections.get(person)
-            if connection is None or _rests(order, connection, states.get(person)):
+    with Sitting(world, order, people) as sitting:
+        reports = [TurnReport(person, None, "taken") for person in people if person not in sitting.lease]
+        for person in sitting.people():
+            state, connection = sitting.states.get(person), sitting.connections.get(person)
+            if connection is None or _rests(order, connection, state):
                 reports.append(TurnReport(person, None, "skipped"))
                 continue
-            turn = Turn(world, order, lease, states.get(person), desired[person], connection, None)
-            hearing = Confirmation(world, order, court, lease, desired[person], connection)
-            reports.append(_heard(turn, hearing, connection, entries[person]))
+            lease, desired = sitting.lease, sitting.desired[person]
+            turn = Turn(world, order, lease, state, desired, connection, None)
+            hearing = Confirmation(world, order, court, lease, desired, connection)
+            reports.append(_heard(turn, hearing, connection, sitting.entries[person]))
         return reports
-    finally:
-        world.ledger.give_up(lease)
 
 
 def _rests(order: Order, connection: Connection, state: PersonState | None) -> bool:
@@ -362,7 +355,10 @@ class Confirmation:
         proofs = self.world.ledger.evidence(self.person, session)
         if not proofs:
             return "unresolved"
-        answer = self.court.registrar.resolve(request_of(proofs[-1]))
+        try:
+            answer = self.court.registrar.resolve(request_of(proofs[-1]))
+        except LmsUnreadable as problem:  # of this seat perhaps: the others are heard all the same
+            answer = RegistrarAnswer(RegistrarOutcome.UNKNOWN, problem.what)
         return self._conclude(session, rows, answer, None, None)
 
     # Parts ----------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ _CAME_OF_IT = {
 }
 """Of the confirm pass's notes, those that say what a deletion came to."""
 
-_TROUBLE = ("failed", "exception", "parked", "skipped", "mail unreached")
+_TROUBLE = ("failed", "exception", "parked", "skipped", "mail unreached", "unknown", "LMS not reached")
 
 
 @dataclass

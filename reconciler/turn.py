@@ -43,11 +43,11 @@ from reconciler.ports import (
     Lease,
     PersonResult,
 )
+from reconciler.sitting import Sitting
 from reconciler.world import Order, World, mode_of, policy_of
 
 log = logging.getLogger(__name__)
 
-LEASE_SECONDS = 90.0
 TURN_SECONDS = 30.0
 """After so much time no further change of one person is begun: the others of the batch are waiting, and their
 lease runs. What is left is due again in the next push, which goes on where this one stopped."""
@@ -81,38 +81,20 @@ class TurnReport:
 def reconcile(world: World, order: Order, due: Sequence[Due]) -> list[TurnReport]:
     """The turn of each of these people; raises only what ends the cycle (``CycleError``)."""
     expected = {one.person: one.expected for one in due}
-    lease = world.ledger.lease(list(expected), world.owner, LEASE_SECONDS)
-    try:
-        people = [person for person in expected if person in lease]
-        desired = world.lms.read(people, order.lms_since)
-        entries = world.ledger.entries(people)
-        states = world.ledger.states(people)
-        connections = {connection.person: connection for connection in world.ledger.connections(people)}
-        reports = [TurnReport(person, None, "taken") for person in expected if person not in lease]
-        renewed = time.monotonic()
-        for place, person in enumerate(people):
-            world.gets_on()
-            if time.monotonic() - renewed > LEASE_SECONDS / 3:
-                lease, renewed = _renewed(world, lease, people[place:]), time.monotonic()
+    with Sitting(world, order, list(expected)) as sitting:
+        reports = [TurnReport(person, None, "taken") for person in expected if person not in sitting.lease]
+        for person in sitting.people():
             turn = Turn(
                 world,
                 order,
-                lease,
-                states.get(person),
-                desired[person],
-                connections.get(person),
+                sitting.lease,
+                sitting.states.get(person),
+                sitting.desired[person],
+                sitting.connections.get(person),
                 expected[person],
             )
-            reports.append(turn.take(entries[person]))
+            reports.append(turn.take(sitting.entries[person]))
         return reports
-    finally:
-        world.ledger.give_up(lease)
-
-
-def _renewed(world: World, lease: Lease, people: Sequence[str]) -> Lease:
-    """The lease on those whose turn is still to come, before it could run out under a slow vendor."""
-    new = world.ledger.lease([person for person in people if person in lease], world.owner, LEASE_SECONDS)
-    return replace(new, epochs={**lease.epochs, **new.epochs})
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ What it costs to keep a calendar on a real server: the adapter beside vdirsyncer
 environment of its own under `build/`), on the same Radicale and the same Xandikos, their data in memory. The
 same steps: every event new, nothing to do (the second time), ten changes (five updates, three new, two
 deleted), and nothing to do in many calendars of ten events. Requests are counted by the adapter's transport.
-Xandikos, which makes a commit in Git of each change, is given fewer events and calendars. The quick benchmark keeps to Radicale.
+Xandikos, which makes a commit in Git of each change, is given fewer events and calendars. The quick
+benchmark keeps to Radicale.
 
 CPU for a new event: what each further one takes, that is, the difference between many and ten, on both
 sides. CPU to find nothing to do: of the adapter in a daemon that runs, beside that of a whole run of

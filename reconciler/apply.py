@@ -131,9 +131,7 @@ class Hand:
             case Forget():
                 self._forget(change)
             case MarkMissing():
-                missing = replace(change.entry, state=State.MISSING, missing_since=change.since)
-                self._save(missing, "missing", "a complete listing lacks it")
-                applied.open = True
+                raise TypeError("what is missing is written down before anything is applied")
 
     # Making and keeping ---------------------------------------------------------------------------
 

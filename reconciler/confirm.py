@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from reconciler.apply import Hand
 from reconciler.diff.changes import Cause, Create, Update
 from reconciler.diff.confirm import (
-    LMS_REFUSED,
     BeginGrace,
     Bench,
     ConfirmPolicy,
@@ -27,8 +26,9 @@ from reconciler.diff.confirm import (
     Unregister,
 )
 from reconciler.diff.fields import Field, differences, token_of
+from reconciler.diff.why import LMS_REFUSED
 from reconciler.errors import EventRefused, LmsUnreadable
-from reconciler.evidence import evidence_for, mark_of, request_for, request_of
+from reconciler.evidence import evidence_for, has_witness, mark_of, request_for, request_of
 from reconciler.look import MARGIN
 from reconciler.model import (
     Connection,
@@ -140,6 +140,8 @@ class Confirmation:
         calendar = self.world.providers[self.connection.provider].open(self.connection)
         calendar.listing(self.order.now - MARGIN)
         bench = self._bench(entries, {entry.key: self._seek(calendar, entry) for entry in to_ask})
+        seen = has_witness(self.world.ledger, self.connection, to_ask, self.order.now)
+        bench = replace(bench, witnessed=seen)
         return done + [self._carry_out(one, bench, calendar, deadline) for one in bench.judge()]
 
     def _may_judge(self) -> bool:
@@ -177,9 +179,7 @@ class Confirmation:
             try:
                 by_id = calendar.get(entry.event_id, entry.calendar_id or self.connection.calendar_id)
             except EventRefused:
-                seen = (
-                    False  # the calendar it was moved to is gone, or closed to us: no deletion of this event
-                )
+                seen = False  # the calendar it was moved to is gone or closed to us: no deletion of this one
         found = calendar.find(token_of(self.world.policy.installation, entry.key))
         alive = tuple(event for event in found.events if event.event_id not in entry.doomed)
         return Sought(by_id, alive, found.everywhere and seen)

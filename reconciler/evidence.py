@@ -1,4 +1,5 @@
-"""What is written down before the LMS is asked to give a seat back: ids, times and statuses, never a text."""
+"""What must be there before the LMS is asked to give a seat back: a witness, and what is written down of the
+proof, which is ids, times and statuses, never a text."""
 
 from __future__ import annotations
 
@@ -9,7 +10,17 @@ from datetime import datetime
 from reconciler.diff.confirm import Sought, Unregister
 from reconciler.diff.fields import token_of
 from reconciler.model import Connection, EventKey, LedgerEntry
-from reconciler.ports import Evidence, Heard, Unregistration
+from reconciler.ports import Evidence, Heard, Ledger, Unregistration
+
+
+def has_witness(ledger: Ledger, connection: Connection, absent: Sequence[LedgerEntry], now: datetime) -> bool:
+    """Whether the vendor has shown somebody else's events since these were missed; if not, it is to be asked:
+    what every calendar lacks at once proves nothing."""
+    since = max(entry.missing_since or now for entry in absent)
+    if ledger.witnessed(connection.provider, connection.person, since, now):
+        return True
+    ledger.call_witness(connection.provider, connection.person, now)
+    return False
 
 
 def request_for(

@@ -7,9 +7,10 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from reconciler.diff.changes import MarkMissing
 from reconciler.errors import EventError
 from reconciler.model import ActualEvent, LedgerEntry, Listing, State
-from reconciler.ports import Calendar
+from reconciler.ports import Calendar, Occurrence
 
 MARGIN = timedelta(days=1)
 """How far back a listing reaches. What was dragged further back is asked for by id."""
@@ -45,3 +46,13 @@ def observe(
         elif absent is not None and entry.state is State.RELEASED:
             absent.append(entry)
     return replace(listing, events=(*listing.events, *elsewhere)) if elsewhere else listing
+
+
+def missed(missing: Collection[MarkMissing], now: datetime) -> tuple[list[LedgerEntry], list[Occurrence]]:
+    """What is written down of events that a look has missed."""
+    rows = [
+        replace(one.entry, state=State.MISSING, missing_since=one.since, updated_at=now) for one in missing
+    ]
+    why = "a complete listing lacks it"
+    keys = [one.key for one in missing]
+    return rows, [Occurrence(now, key.person, key.session, key.slot, "missing", why) for key in keys]

@@ -671,6 +671,13 @@ class Ledger(Protocol):
     def exceeding(self, limit: FleetLimit) -> Fleet | None:
         """How many seats vanished at a vendor, and how many are in place, if that is beyond the limit."""
 
+    def witnessed(self, provider: str, person: str, since: datetime, now: datetime) -> bool:
+        """Whether somebody else's calendar at this vendor was seen with an event of ours since then;
+        true also where nobody else has one that could be looked at."""
+
+    def call_witness(self, provider: str, person: str, now: datetime) -> None:
+        """Have the calendar of somebody else at this vendor looked at in the next audit."""
+
     def begin_unregistering(
         self, lease: Lease, person: str, entries: Sequence[LedgerEntry], proof: Evidence, limit: FleetLimit
     ) -> bool:

@@ -9,7 +9,7 @@ import click
 
 from reconciler.bootstrap import House
 from reconciler.commands import foreseen, house_of, now_option, who
-from reconciler.diff.confirm import WHY_HELD
+from reconciler.diff.why import WHY_HELD
 from reconciler.errors import ReconcilerError
 from reconciler.labels import Guard
 from reconciler.model import Answer, HoldReason, LedgerEntry

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from reconciler.diff.confirm import WHY_HELD
+from reconciler.diff.why import WHY_HELD
 from reconciler.labels import Guard
 from reconciler.mail_status import Mails, mail_lines, mails_of
 from reconciler.model import (

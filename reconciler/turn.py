@@ -13,7 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from reconciler.apply import Done, Hand
+from reconciler.apply import Applied, Done, Hand
+from reconciler.diff.changes import MarkMissing, name_of
 from reconciler.diff.drift import drift_of
 from reconciler.diff.guards import Allowed, allow
 from reconciler.diff.plan import Plan, plan, released
@@ -28,7 +29,7 @@ from reconciler.errors import (
     Throttled,
     VendorUnavailable,
 )
-from reconciler.look import observe
+from reconciler.look import missed, observe
 from reconciler.model import (
     Connection,
     ConnectionState,
@@ -157,11 +158,11 @@ class Turn:
             enough=lambda: time.monotonic() > latest,
             done=self.done,
         )
-        applied = hand.apply(allowed.changes)
+        applied = self._carry_out(hand, connection, allowed, looked)
         if applied.look_again:
             entries = world.ledger.entries([self.person])[self.person]
             planned, allowed, looked = self._decide(connection, calendar, entries, look=True)
-            applied = hand.apply(allowed.changes)
+            applied = self._carry_out(hand, connection, allowed, looked)
         if looked and connection.state is ConnectionState.SUSPENDED:
             world.ledger.set_connection_state(
                 connection, ConnectionState.CONNECTED, "the mailbox answers again", now
@@ -185,6 +186,18 @@ class Turn:
             len(allowed.held),
             behind=applied.open or any(_rests(entry, now) for entry in entries),
         )
+
+    def _carry_out(self, hand: Hand, connection: Connection, allowed: Allowed, looked: bool) -> Applied:
+        """Apply what is allowed. What a look missed is written down before it counts as one, in one commit:
+        a crash must not leave a calendar that was empty looking like one in which something was seen."""
+        missing = [one for one in allowed.changes if isinstance(one, MarkMissing)]
+        if missing:
+            self.world.ledger.save(self.lease, self.person, *missed(missing, self.world.clock()))
+            self.done.extend(Done(name_of(one), one.cause, "ok") for one in missing)
+        if looked:
+            self.world.ledger.listed(self.lease, connection, self.order.now)
+        applied = hand.apply([one for one in allowed.changes if not isinstance(one, MarkMissing)])
+        return Applied(applied.look_again, applied.open or bool(missing))
 
     def _take_leave(self, connection: Connection, planned: Plan, settled: bool) -> TurnReport:
         """What follows once the coming events of somebody who leaves are removed, or some of them."""
@@ -222,7 +235,6 @@ class Turn:
             look = True
             listing = self._observe(calendar, entries)
             planned = plan(desired, entries, listing, policy, now)
-            self.world.ledger.listed(self.lease, connection, now)
             seen = self.world.ledger.sight(self.lease, self.person, planned.surplus, now)
             before = [event_id for event_id, first in seen.items() if first < now]
             if before:

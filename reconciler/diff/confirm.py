@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from reconciler.diff.fields import content_of, digest_of, removal_of, said_nothing
+from reconciler.diff.why import UNSAID, MayNot
 from reconciler.model import (
     ActualEvent,
     Answer,
@@ -29,32 +29,6 @@ from reconciler.model import (
     State,
     UnregisterMode,
 )
-
-WHY_HELD = {
-    HoldReason.HIDDEN_CALENDARS: "we may not look into the person's other calendars, where it may have "
-    "been moved, so the learner is asked",
-    HoldReason.SOME_DAYS: "only some of the session's days were deleted, so the learner is asked",
-    HoldReason.PERSON_GUARD: "several seats of this person vanished at about the same time, which looks like "
-    "an accident, so the learner is asked",
-    HoldReason.FLEET_GUARD: "many people's events vanished at this vendor at about the same time, which "
-    "looks like an accident, so an operator is asked",
-    HoldReason.ASK: "every learner who deletes an event is asked (unregister.mode is ask)",
-}
-"""For people: why a seat waits, and for whom."""
-
-
-class MayNot(StrEnum):
-    """Why deleting the event does not give the seat back."""
-
-    NEVER = "seats are never given back by deleting events (unregister.mode: never)"
-    INSTRUCTOR = "an instructor is not un-registered by deleting the event"
-    NOT_CANCELLABLE = "the LMS does not let this seat be given back"
-    TOO_LATE = "the deadline for giving the seat back has passed"
-
-
-UNSAID = "the event did not say yet that deleting it gives the seat back"
-LMS_REFUSED = "the LMS refused: "
-"""Before the code of its reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +131,7 @@ _VANISHED = (State.MISSING, State.HELD, State.UNREGISTERING, State.UNREGISTERED)
 @dataclass(frozen=True)
 class Bench:
     """Everything one person's judgement needs. ``fleet_held``: too many seats have vanished at this vendor.
+    ``witnessed``: another calendar there was seen not to be empty meanwhile.
 
     ``sought`` holds what was asked of the calendars, for the rows for which it was asked; a row without
     it is judged only by what needs no asking.
@@ -169,6 +144,7 @@ class Bench:
     fleet_held: bool
     now: datetime
     gives_back: bool = True
+    witnessed: bool = True
 
     def judge(self) -> list[Judgement]:
         """What becomes of this person's vanished events; the order is that of sessions."""
@@ -267,6 +243,8 @@ class Bench:
             # What a vendor's calendars lack means nothing now: what is put back might be there twice.
             if any(entry.suspicion.hold_reason is not HoldReason.FLEET_GUARD for entry in absent):
                 yield HoldSeat(session, tuple(absent), HoldReason.FLEET_GUARD)
+        elif not (self.witnessed or given):
+            return  # perhaps every calendar of the vendor is empty at once
         elif any(self._held_too_long(entry) for entry in absent) and not given:
             yield from self.put_back(absent, "asked, and not answered in time", final=False)
         elif (why := self._may_not(registration)) is not None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 
-from reconciler.diff.confirm import WHY_HELD
+from reconciler.diff.why import WHY_HELD
 from reconciler.explain.words import CAUSES, MAILS, REFUSALS, Names, Times
 from reconciler.ledger.audit import AuditLine
 from reconciler.model import Answer, EventKey

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.diff.confirm import WHY_HELD, ConfirmPolicy
+from reconciler.diff.confirm import ConfirmPolicy
 from reconciler.diff.fields import removal_of, said_nothing
+from reconciler.diff.why import WHY_HELD
 from reconciler.explain.words import Times
 from reconciler.labels import Guard
 from reconciler.model import (

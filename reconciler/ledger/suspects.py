@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zlib import crc32
 
@@ -23,6 +23,7 @@ from reconciler.model import Answer, ConnectionState, LedgerEntry, Mode, State
 from reconciler.ports import Evidence, Fleet, FleetLimit, Lease
 
 _IN_QUESTION = [state.value for state in (State.MISSING, State.HELD, State.UNREGISTERING)]
+_UNSEEN = timedelta(days=1)
 _GIVEN = [State.UNREGISTERING.value, State.UNREGISTERED.value]
 
 
@@ -59,6 +60,28 @@ class Suspects:
         """How many seats vanished at a vendor, and how many are in place, if that is beyond the limit."""
         with self._database.reading() as connection:
             return _exceeding(connection, limit)
+
+    def witnessed(self, provider: str, person: str, since: datetime, now: datetime) -> bool:
+        """Whether somebody else's calendar at this vendor was seen with an event of ours since then;
+        true also where nobody else has one that could be looked at."""
+        others = _others(provider, person, now)
+        seen = others.where(connections.c.listed_at >= since, event.c.updated_at < connections.c.listed_at)
+        with self._database.reading() as connection:
+            found = connection.execute(seen.limit(1)).first()
+            return found is not None or connection.execute(others.limit(1)).first() is None
+
+    def call_witness(self, provider: str, person: str, now: datetime) -> None:
+        """Have the calendar of somebody else at this vendor looked at in the next audit."""
+        with self._database.writing() as connection:
+            other = connection.scalars(
+                _others(provider, person, now)
+                .join(person_state, person_state.c.person == connections.c.person)
+                .where(sa.or_(person_state.c.retry_at.is_(None), person_state.c.retry_at <= now))
+                .order_by(connections.c.listed_at.desc(), connections.c.id)
+            ).first()
+            connection.execute(
+                person_state.update().where(person_state.c.person == other).values(next_audit=now)
+            )
 
     def begin_unregistering(
         self, lease: Lease, person: str, entries: Sequence[LedgerEntry], proof: Evidence, limit: FleetLimit
@@ -169,6 +192,25 @@ def _exceeding(connection: sa.Connection, limit: FleetLimit) -> Fleet | None:
     live = {"live": _seats, "live_people": _people}
     fleet = replace(fleet, **{name: count(connection, provider, alive) for name, count in live.items()})
     return fleet if limit.exceeded_by(fleet) else None
+
+
+def _others(provider: str, person: str, now: datetime) -> sa.Select[tuple[str]]:
+    """Others with a calendar that is being maintained, and an event of ours in it as far as we know. Whoever
+    could not be looked at for a day is in trouble of their own."""
+    return (
+        sa.select(connections.c.person)
+        .join(event, event.c.person == connections.c.person)
+        .where(
+            connections.c.provider == provider,
+            connections.c.person != person,
+            connections.c.state == ConnectionState.CONNECTED.value,
+            connections.c.baseline_since.is_not(None),
+            connections.c.listed_at > now - _UNSEEN,
+            event.c.provider == provider,
+            event.c.state == State.LIVE.value,
+            event.c.ends > now,
+        )
+    )
 
 
 def _lately(since: datetime) -> sa.ColumnElement[bool]:

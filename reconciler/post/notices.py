@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from reconciler.diff.confirm import LMS_REFUSED, MayNot
 from reconciler.diff.letters import SEVERAL
+from reconciler.diff.why import LMS_REFUSED, MayNot
 from reconciler.errors import ReconcilerError
 from reconciler.labels import MailWay
 from reconciler.mail.letter import Letter, Mailbox, Template

@@ -73,6 +73,66 @@ def test_a_vendor_that_shows_nothing_to_anybody_unregisters_nobody(site: Site, p
     assert site.wrongs() == []
 
 
+def test_nobody_is_unregistered_before_another_calendar_of_the_vendor_was_seen(site: Site) -> None:
+    session = site.lms.add_session(when(9), id="session-1")
+    for person in ("ana", "ben"):
+        site.newcomer(person, "google", session)
+    site.round()
+    site.round()
+    site.vendors["google"].troubles.add(Trouble.LYING)
+    site.clock.move(MINUTE)
+    site.desk.make_due("ana", site.clock())
+    site.cycle("audit")
+    for _ in range(3):  # the other one has not been looked at yet
+        site.cycle("confirm")
+        site.clock.move(31 * MINUTE)
+    assert (site.states("ana"), site.states("ben")) == (["missing"], ["live"])
+    assert site.told == []
+    site.cycle("audit")
+    site.cycle("confirm")
+    assert (site.states("ana"), site.states("ben")) == (["held"], ["held"])
+    assert seats(site, session) == {"booked"}
+
+
+@pytest.mark.parametrize("role", ["learner", "instructor"])
+def test_the_other_calendar_is_looked_at_in_the_next_audit(site: Site, role: str) -> None:
+    session = site.lms.add_session(when(9), id="session-1")
+    for person in ("ana", "ben"):
+        site.newcomer(person, "google", session, role=role)
+    site.round()
+    site.round()
+    site.delete("ana")
+    site.clock.move(MINUTE)
+    site.desk.make_due("ana", site.clock())
+    site.cycle("audit")
+    site.cycle("confirm")
+    assert site.told == []
+    assert site.states("ana") == ["missing"]
+    site.clock.move(MINUTE)
+    site.cycle("audit")
+    site.cycle("confirm")
+    assert site.states("ana") == (["missing"] if role == "learner" else ["live"])
+    assert [str(one.kind) for one in site.told] == (["deleted"] if role == "learner" else [])
+
+
+def test_a_crash_leaves_no_calendar_missed_in_part(site: Site) -> None:
+    for number in range(4):
+        site.lms.add_session(when(9 + number), id=f"session-{number}")
+    site.newcomer("ana", "google", *(f"session-{number}" for number in range(4)))
+    site.round()
+    site.delete("ana")
+    seen = []
+    for boundary in range(12):
+        site.desk.make_due("ana", site.clock())
+        site.boundaries.arm(boundary)
+        site.cycle("audit")
+        site.boundaries.disarm()
+        seen.append(set(site.states("ana")))
+    assert {"live"} in seen
+    assert seen[-1] == {"missing"}
+    assert all(len(states) == 1 for states in seen)
+
+
 def test_what_was_missed_before_the_program_stood_still_is_counted_after_it(site: Site) -> None:
     session = a_crowd(site, "zoe")
     site.vendors["google"].troubles.add(Trouble.LYING)

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.diff.confirm import LMS_REFUSED
+from reconciler.diff.why import LMS_REFUSED
 from reconciler.errors import StateUnreadable
 from reconciler.mail.letter import Template
 from reconciler.model import Answer, MailState, UnregisterMode

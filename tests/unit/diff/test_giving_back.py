@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from reconciler.diff.confirm import (
-    UNSAID,
     BeginGrace,
     Bench,
     ConfirmPolicy,
@@ -18,12 +17,12 @@ from reconciler.diff.confirm import (
     HoldSeat,
     Judgement,
     LivesOn,
-    MayNot,
     PutBack,
     Sought,
     Unregister,
 )
 from reconciler.diff.fields import digest_of
+from reconciler.diff.why import UNSAID, MayNot
 from reconciler.model import (
     ActualEvent,
     Answer,
@@ -71,12 +70,13 @@ def judged(
     sought: Sought = NOWHERE,
     fleet_held: bool = False,
     gives_back: bool = True,
+    witnessed: bool = True,
     **policy: Any,
 ) -> list[Judgement]:
     """What becomes of the rows, if asking for each that has to be asked for gave ``sought``."""
     rows = list(rows)
     registrations = {one.session.id: one for one in seats or (SEAT,)}
-    bench = Bench(rows, registrations, {}, ConfirmPolicy(**policy), fleet_held, NOW, gives_back)
+    bench = Bench(rows, registrations, {}, ConfirmPolicy(**policy), fleet_held, NOW, gives_back, witnessed)
     asked = {entry.key: sought for entry in bench.to_ask()}
     return replace(bench, sought=asked).judge()
 
@@ -300,6 +300,16 @@ def test_the_fleet_guard_holds_whatever_vanished_and_puts_nothing_back() -> None
             found = judged([missing(seat, suspicion=suspicion)], seat, fleet_held=True)
             assert the_hold(found) is HoldReason.FLEET_GUARD
     assert judged([held(HoldReason.FLEET_GUARD, 90 * HOUR)], fleet_held=True) == []
+
+
+def test_nothing_is_concluded_until_another_calendar_was_seen_but_what_somebody_answered() -> None:
+    ines = a_registration(a_session("s3"), role=Role.INSTRUCTOR)
+    for seat in (SEAT, ines):
+        for suspicion in (Suspicion(), GRACE_OVER):
+            assert judged([missing(seat, suspicion=suspicion)], seat, witnessed=False) == []
+    assert judged([held(HoldReason.ASK, 90 * HOUR)], witnessed=False) == []
+    assert kinds(judged([missing(suspicion=SAID_TO_GIVE_BACK)], witnessed=False)) == [Unregister]
+    assert kinds(judged([missing(suspicion=SAID_TO_KEEP)], witnessed=False)) == [PutBack]
 
 
 # Answers, and none ---------------------------------------------------------------------------------

@@ -174,10 +174,16 @@ def move_event(site: Site, dice: random.Random) -> None:
             mailbox.move(found[1], elsewhere[0], site.clock())
 
 
+def _out_of_our_sight(site: Site, person: str) -> None:
+    """Where a server cannot be searched, what bears another name looks deleted, and its owner may be asked."""
+    site.oracle.lies += not site.vendors[site.people[person][0]].searchable
+
+
 @act(3)
 def copy_event(site: Site, dice: random.Random) -> None:
     found = _event(site, dice)
     if found:
+        _out_of_our_sight(site, found[0])
         site.mailbox(found[0]).copy(found[1], site.clock())
         if dice.random() < 0.4:
             site.mailbox(found[0]).delete(found[1], site.clock(), by="replaced by its copy")
@@ -203,7 +209,9 @@ def strip_marker(site: Site, dice: random.Random) -> None:
 
 @act(1)
 def migrate(site: Site, dice: random.Random) -> None:
-    site.mailbox(_person(site, dice)).migrate(site.clock())
+    person = _person(site, dice)
+    _out_of_our_sight(site, person)
+    site.mailbox(person).migrate(site.clock())
 
 
 @act(1)

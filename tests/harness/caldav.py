@@ -6,10 +6,10 @@ what the program writes there is carried back. Every request is a boundary.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from reconciler.errors import VendorUnavailable
 from reconciler.model import Connection, Content, Draft, Marker
@@ -22,7 +22,7 @@ from reconciler.providers.caldav.lines import parse
 from reconciler.providers.caldav.mapping import Raw
 from reconciler.providers.caldav.provider import CalDavProvider
 from reconciler.providers.caldav.transport import Answer, Transport
-from reconciler.providers.throttle import AtOnce, Throttle
+from reconciler.providers.throttle import AtOnce, InMemory, Throttle
 from reconciler.simulators.caldav import Ask, CalDavSimulator, Reply
 from reconciler.simulators.caldav_store import Oddities, Resource, Store
 from tests.harness.boundaries import Boundaries
@@ -62,6 +62,7 @@ class CalDav(Vendor):
 
     def __init__(self, clock: Clock, boundaries: Boundaries, oddities: Oddities) -> None:
         super().__init__("caldav", clock, boundaries, client_ids=True, index_delay=timedelta())
+        self.searchable = oddities.filters
         self.simulator = CalDavSimulator(oddities, clock)
         self.simulator.before, self.simulator.wrote = self._before, self._wrote
         self.simulator.loses = self._loses
@@ -82,7 +83,7 @@ class CalDav(Vendor):
             return self
         manners = self.manners()
         return CalDavProvider(
-            _wire(_Watched(self)), _Logins(self._address, manners), memory, "harness", self.clock
+            _wire(_Watched(self), self.clock), _Logins(self._address, manners), memory, "harness", self.clock
         )
 
     def manners(self) -> str:
@@ -91,7 +92,7 @@ class CalDav(Vendor):
         if oddities not in _FOUND_OUT:
             path = self.simulator.store.add_calendar("nobody", "work")
             login = Login(origin_of(self._address), "nobody", "secret")
-            wire = _wire(Transport(Guard([self._address])))
+            wire = _wire(Transport(Guard([self._address])), self.clock)
             _FOUND_OUT[oddities] = str(manners_of(Server(wire, login), path))
         return _FOUND_OUT[oddities]
 
@@ -221,9 +222,26 @@ class _Logins:
         """They stay known: who is disconnected is not opened."""
 
 
-def _wire(transport: Transport) -> Wire:
+class _Pauses(InMemory):
+    """What servers have asked for lasts by the simulated clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+        self._until: dict[str, datetime] = {}
+
+    def parked(self, scopes: Sequence[str]) -> Sequence[float]:
+        now = self._clock()
+        return [max(0.0, (self._until.get(scope, now) - now).total_seconds()) for scope in scopes]
+
+    def park(self, scope: str, seconds: int) -> None:
+        self._until[scope] = self._clock() + timedelta(seconds=seconds)
+
+
+def _wire(transport: Transport, clock: Clock) -> Wire:
     """Nobody really sleeps."""
-    return Wire(transport, Throttle("caldav", [], [], sleep=lambda _: None), AtOnce(4))
+    throttle = Throttle("caldav", [], [], counts=_Pauses(clock), sleep=lambda _: None)
+    return Wire(transport, throttle, AtOnce(4))
 
 
 def _operation(ask: Ask) -> str:

@@ -39,6 +39,7 @@ class Vendor:
     """A vendor with everybody's mailboxes. ``wrongs`` is what must never happen and did.
 
     ``losing``: half of all writes have their effect and no answer; ``lost`` counts those, by what they were.
+    ``searchable``: an event of ours is found by its marker whatever name another program has given it.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Vendor:
     wrote: int = 0
     losing: random.Random | None = None
     lost: Counter[str] = field(default_factory=Counter)
+    searchable: bool = True
 
     def provider(self, memory: CalendarMemory) -> CalendarProvider:
         """This vendor as one process sees it."""

@@ -175,7 +175,7 @@ def move_event(site: Site, dice: random.Random) -> None:
 
 
 def _out_of_our_sight(site: Site, person: str) -> None:
-    """Where a server cannot be searched, what bears another name looks deleted, and its owner may be asked."""
+    """Where a server cannot be searched, what bears another name looks deleted: its owner may be asked."""
     site.oracle.lies += not site.vendors[site.people[person][0]].searchable
 
 

@@ -19,10 +19,20 @@ RUNS = {
         "its vendor calls, commits, LMS reads and writes, and a second crash in the recovery. A stride of 1 "
         "is every boundary, of 25 each twenty-fifth.",
     ),
+    "boundaries-caldav": (
+        "The same stories with calendars on CalDAV servers",
+        "Over HTTP, at simulated servers with the oddities of five real ones and all of them at once, each "
+        "request a boundary (`make boundaries VENDOR=caldav`).",
+    ),
     "histories": (
         "Random histories",
         "Owners, LMS, operators, vendors and clocks act as they like; the invariants are asked after every "
         "step, and once all has come to rest.",
+    ),
+    "histories-caldav": (
+        "Random histories at CalDAV servers",
+        "The same with everybody's calendar on one such server, a new one for each history "
+        "(`make histories VENDOR=caldav`).",
     ),
     "kills": (
         "Real kills",
@@ -38,6 +48,10 @@ RUNS = {
         "Lost replies",
         "Writes that had their effect at the vendor of the harness while the answer was lost; afterwards "
         "nothing may be there twice, and nothing be lacking.",
+    ),
+    "lost-replies-caldav": (
+        "Lost replies of CalDAV servers",
+        "The same, half of all writes, at each such server in turn (`make lost-replies VENDOR=caldav`).",
     ),
     "planted": ("Planted bugs", "Each the breach of one rule; a test must notice."),
     "soak": (

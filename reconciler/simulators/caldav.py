@@ -135,7 +135,8 @@ class CalDavSimulator:
             return self._multi((path, _props(one, whole)) for path, one in found.items())
         wanted = [unquote(str(href.text).strip()) for href in root.iterchildren(f"{_D}href")]
         there = {} if account.absent else here.there
-        return self._multi((path, _props(there[path], whole) if path in there else None) for path in wanted)
+        named = [path for path in wanted if path in there or not self.oddities.omits]
+        return self._multi((path, _props(there[path], whole) if path in there else None) for path in named)
 
     def _matches(self, root: Any, one: Resource) -> bool:
         event = root.find(f".//{_C}comp-filter[@name='VEVENT']")
@@ -196,10 +197,11 @@ class CalDavSimulator:
 
     def _put(self, ask: Ask, here: Collection) -> Reply:
         old, match = here.there.get(ask.path), ask.headers.get("If-Match")
-        if self.oddities.heeds_conditions:
-            taken = old is not None and ask.headers.get("If-None-Match") == "*"
-            if taken or (match and (old is None or old.etag != match)):
-                return Reply(412)
+        taken = old is not None and ask.headers.get("If-None-Match") == "*"
+        if self.oddities.heeds_conditions and (taken or (match and old is None)):
+            return Reply(412)
+        if self.oddities.heeds_updates and match and old is not None and old.etag != match:
+            return Reply(412)
         text = ask.body.decode()
         uid = Resource(text, "", 0, self.store.clock(), self.store.clock()).prop("UID")
         same = (path for path, one in here.there.items() if one.prop("UID") == uid and path != ask.path)

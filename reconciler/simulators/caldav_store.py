@@ -17,15 +17,18 @@ _UNFOLD = re.compile(r"\r?\n[ \t]")
 
 @dataclass(frozen=True)
 class Oddities:
-    """``heeds_conditions``: If-Match and If-None-Match mean something. ``counts_etags``: an etag counts a
-    resource's writes, and begins anew with it. ``unique_uids``: a UID is taken once in a calendar.
+    """``heeds_conditions``: If-Match and If-None-Match mean something, ``heeds_updates``: and if only where
+    what is there is written over. ``counts_etags``: an etag counts a resource's writes, and begins anew
+    with it. ``unique_uids``: a UID is taken once in a calendar.
     ``bad_token``: what a sync token that is not known gets: an error of this status, or a full list.
     ``seconds``: tokens are seconds, and what changed in one of them is told again. ``tells_removed``: a first
     list names what was removed long ago too. ``truncates``: a wish for few results cuts the answer without a
-    word. ``pads``: references have white space around them. ``filters``: a search by properties is heeded.
+    word. ``pads``: references have white space around them. ``omits``: of events asked for by name it
+    leaves out those that are not there. ``filters``: a search by properties is heeded.
     ``resets``: each so-manieth request finds its connection closed."""
 
     heeds_conditions: bool = True
+    heeds_updates: bool = True
     counts_etags: bool = False
     unique_uids: bool = True
     bad_token: Literal[403, 412, 207] = 403
@@ -33,19 +36,21 @@ class Oddities:
     tells_removed: bool = False
     truncates: bool = False
     pads: bool = False
+    omits: bool = False
     filters: bool = True
     resets: int = 0
 
 
 RADICALE = Oddities(tells_removed=True)
 XANDIKOS = Oddities(bad_token=412, truncates=True)
-DAVICAL = Oddities(unique_uids=False, bad_token=207, pads=True)
+DAVICAL = Oddities(unique_uids=False, bad_token=207, pads=True, omits=True)
 CYRUS = Oddities()
 SOGO = Oddities(
     heeds_conditions=False, counts_etags=True, bad_token=207, seconds=True, filters=False, resets=67
 )
 WORST = Oddities(
     heeds_conditions=False,
+    heeds_updates=False,
     counts_etags=True,
     unique_uids=False,
     bad_token=207,
@@ -53,6 +58,7 @@ WORST = Oddities(
     tells_removed=True,
     truncates=True,
     pads=True,
+    omits=True,
     resets=23,
 )
 """Everything at once, but that it can be searched: else no deletion could ever be proven."""

@@ -16,6 +16,7 @@ from functools import lru_cache
 from icalendar import Timezone, TimezoneDaylight, TimezoneStandard
 
 from reconciler.model import zone
+from reconciler.zones import clock_changes, offset_at
 
 _WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _WEEK = timedelta(days=7)
@@ -54,9 +55,9 @@ def described(zone_name: str, starts: datetime, ends: datetime) -> Timezone | No
     ruled = _ruled(zone_name, year) if ends - starts < timedelta(days=180) else None
     if ruled is not None:
         return ruled
-    if any(_onsets(zone_name, starts, ends)):
+    if any(clock_changes(zone_name, starts, ends)):
         return None
-    return _fixed(zone_name, _offset(zone_name, starts))
+    return _fixed(zone_name, offset_at(zone_name, starts))
 
 
 @lru_cache(maxsize=512)
@@ -118,31 +119,10 @@ def _rule(onsets: Sequence[Onset]) -> Rule | None:
 # What the tz database says -----------------------------------------------------------------------
 
 
-def _offset(zone_name: str, instant: datetime) -> timedelta:
-    offset = instant.astimezone(zone(zone_name)).utcoffset()
-    assert offset is not None
-    return offset
-
-
 def _onsets_in(zone_name: str, year: int) -> Iterator[Onset]:
     return _onsets(zone_name, datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC))
 
 
 def _onsets(zone_name: str, since: datetime, until: datetime) -> Iterator[Onset]:
-    """The changes of a zone's clocks between two instants."""
-    while since < until:
-        following = min(since + _WEEK, until)
-        before, after = _offset(zone_name, since), _offset(zone_name, following)
-        if before != after:
-            yield Onset(_change(zone_name, since, following).replace(tzinfo=None) + before, before, after)
-        since = following
-
-
-def _change(zone_name: str, since: datetime, until: datetime) -> datetime:
-    """The instant between these two at which the offset changes, to the second."""
-    before = _offset(zone_name, since)
-    while until - since > timedelta(seconds=1):
-        middle = since + (until - since) / 2
-        middle = middle.replace(microsecond=0)
-        since, until = (middle, until) if _offset(zone_name, middle) == before else (since, middle)
-    return until
+    for change in clock_changes(zone_name, since, until):
+        yield Onset(change.instant.replace(tzinfo=None) + change.before, change.before, change.after)

@@ -6,13 +6,11 @@ RFC wants the one before it: an hour late. Servers and clients that know the zon
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from reconciler.model import zone
-
-_STEP = timedelta(days=1)
+from reconciler.zones import clock_changes
 
 
 @lru_cache(maxsize=512)
@@ -20,31 +18,9 @@ def rules_of(name: str, year: int) -> tuple[str, ...]:
     """The lines of the zone's rules from the year before this one to the year after it."""
     begin = datetime(year - 1, 1, 1, tzinfo=UTC)
     lines = ["BEGIN:VTIMEZONE", f"TZID:{name}", *_observance(name, begin, begin)]
-    for onset in _onsets(name, begin, datetime(year + 2, 1, 1, tzinfo=UTC)):
-        lines += _observance(name, onset, onset - timedelta(seconds=1))
+    for change in clock_changes(name, begin, datetime(year + 2, 1, 1, tzinfo=UTC)):
+        lines += _observance(name, change.instant, change.instant - timedelta(seconds=1))
     return (*lines, "END:VTIMEZONE")
-
-
-def _onsets(name: str, begin: datetime, end: datetime) -> Iterator[datetime]:
-    """The instants at which the offset changes."""
-    there, day = zone(name), begin
-    while day < end:
-        following = day + _STEP
-        if day.astimezone(there).utcoffset() != following.astimezone(there).utcoffset():
-            yield _between(name, day, following)
-        day = following
-
-
-def _between(name: str, before: datetime, after: datetime) -> datetime:
-    """The second at which the offset changes, somewhere between two instants."""
-    there, old = zone(name), before.astimezone(zone(name)).utcoffset()
-    while after - before > timedelta(seconds=1):
-        middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
-        if middle.astimezone(there).utcoffset() == old:
-            before = middle
-        else:
-            after = middle
-    return after
 
 
 def _observance(name: str, onset: datetime, before: datetime) -> list[str]:

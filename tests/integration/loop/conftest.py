@@ -1,26 +1,12 @@
-"""A house of its own for each test, on SQLite."""
+"""Each vendor in turn."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-
-from tests.support.house import HouseBed, a_house
-
-
-@pytest.fixture
-def house(tmp_path: Path, ledger_file: Path) -> Iterator[HouseBed]:
-    """Nobody in it yet, and nothing in its ledger."""
-    shutil.copy(ledger_file, tmp_path / "state.db")
-    with a_house(tmp_path, f"sqlite:///{tmp_path}/state.db") as made:
-        yield made
 
 
 @pytest.fixture(params=["google", "microsoft"])
 def vendor(request: pytest.FixtureRequest) -> str:
-    """Each vendor in turn."""
+    """Its name."""
     name: str = request.param
     return name

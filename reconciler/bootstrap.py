@@ -6,15 +6,15 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Engine
 
 from reconciler.budget import Budget
+from reconciler.clocks import doubted
 from reconciler.diff.confirm import ConfirmPolicy
 from reconciler.diff.guards import DeleteGuard
 from reconciler.diff.plan import Policy
@@ -66,8 +66,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CLOCK_DOUBT = timedelta(minutes=5)
-"""How far a clock may be put back before that is spoken of."""
 PROGRAM = version("ilt-calendar-reconciler")
 """The version of this program."""
 
@@ -109,7 +107,9 @@ class House:
         is the one it left. A clone or a moved installation only observes; a restored state proves nothing.
         """
         ledger, instant = self.ledger, self.world.clock()
-        self._doubt_clock(instant)
+        for last in ledger.runs(1):
+            if doubt := doubted(last.finished, instant):
+                log.warning("%s", doubt)
         self.end_dead_leases()
         dead = [owner for owner in ledger.senders() if is_dead(owner)]
         if dead:
@@ -121,17 +121,6 @@ class House:
         elif known != here:
             return self._stranger(known)
         return replace(self, loop=replace(self.loop, before=self.keep_in_step))
-
-    def _doubt_clock(self, instant: datetime) -> None:
-        """Warn where the clock shows less than when the last cycle ended: one of both was wrong."""
-        for last in self.ledger.runs(1):
-            if last.finished - instant > CLOCK_DOUBT:
-                log.warning(
-                    "the clock shows %s, but the last cycle ended at %s: one of both is wrong. If it is the "
-                    "clock, stop, set it (timedatectl) and start again: what is due depends on it.",
-                    f"{instant:%Y-%m-%d %H:%MZ}",
-                    f"{last.finished:%Y-%m-%d %H:%MZ}",
-                )
 
     def join(self) -> House:
         """The house, ready to do what a scheduler hands out; whether the state is the one that was left is
@@ -152,6 +141,16 @@ class House:
             known,
         )
         return self._observing()
+
+    @property
+    def stranger(self) -> str:
+        """Why this process only observes though its settings do not say so, and what to do; empty if it does
+        not."""
+        if another := another_installation(self.settings, self.ledger, self.lms):
+            return another
+        if self.world.mode is Mode.OBSERVE and self.settings.mode is not Mode.OBSERVE:
+            return "adopted since this process began: it only observes until it is restarted"
+        return ""
 
     def keep_in_step(self, cycle: str) -> None:
         """Notice a state database that was restored or lost, at the start and at work: what vanished
@@ -183,8 +182,7 @@ class House:
     @property
     def installation(self) -> Installation:
         """What this installation is by its settings."""
-        given = self.settings.installation
-        return Installation(given.id, self.lms.address, given.public_url or "")
+        return _installation(self.settings, self.lms)
 
     def _observing(self) -> House:
         world = replace(self.world, mode=Mode.OBSERVE)
@@ -314,6 +312,22 @@ def _furnished(settings: Settings, lasting: Lasting) -> House:
     )
 
 
+def another_installation(settings: Settings, ledger: SqlLedger, lms: LmsSource) -> str:
+    """That these settings make another installation than the state database knows, and what to do; empty if
+    they do not."""
+    if ledger.installation() in (None, _installation(settings, lms)):
+        return ""
+    return (
+        "another one than the state database knows: it only observes. If it was moved on purpose: "
+        "`reconciler adopt-installation`, and restart"
+    )
+
+
+def _installation(settings: Settings, lms: LmsSource) -> Installation:
+    given = settings.installation
+    return Installation(given.id, lms.address, given.public_url or "")
+
+
 def _audits(settings: Settings) -> AuditIntervals:
     given = settings.intervals
     return AuditIntervals(given.audit.soon, given.audit.fortnight, given.audit.later, given.jitter)
@@ -379,21 +393,3 @@ def _confirming(settings: Settings, address: str, notices: Notices) -> Confirmin
 def open_lms_for_writing(settings: Settings) -> Engine:
     """The LMS's database with the right to write, only for creating the reference tables."""
     return create_engine(settings.lms.database)
-
-
-def trial_hosts_only(settings: Settings) -> bool:
-    """Whether everything that would be written to lies on this machine, so that a set clock hurts nobody."""
-    endpoints, names = settings.network.endpoints, []
-    if settings.providers.google:
-        names += [endpoints.google_api, endpoints.google_oauth]
-    if settings.providers.microsoft:
-        names += [endpoints.microsoft_graph, endpoints.microsoft_login]
-    if settings.providers.caldav:
-        names += settings.providers.caldav.allowed_hosts
-    if settings.mail:
-        names.append(f"smtp://{settings.mail.host}")
-    lms = settings.lms.database
-    local = {"localhost", "127.0.0.1", "::1"}
-    if lms.get_backend_name() != "sqlite" and lms.host not in local:
-        return False
-    return all(name is not None and urlsplit(name).hostname in local for name in names)

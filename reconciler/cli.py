@@ -1,7 +1,7 @@
 """The verbs of the command line.
 
-Exit codes: 0 done, 1 something failed, 2 changes (``plan``), 3 held, 78 bad configuration (EX_CONFIG of
-sysexits.h). By precedence: 1, 3, 2, 0.
+Exit codes: 0 done, 1 something failed, 2 changes (``plan``), 3 held, 78 bad configuration, or a state
+database with another schema (EX_CONFIG of sysexits.h). By precedence: 1, 3, 2, 0.
 
 Each is a process of its own: what one verb alone needs is imported in it.
 """
@@ -159,7 +159,8 @@ def status(config: Path) -> None:
     settings = load(config)
     ledger = bootstrap.open_state(settings)
     try:
-        found = status_of(ledger, bootstrap.now(), mails=settings.mail is not None)
+        stranger = bootstrap.another_installation(settings, ledger, bootstrap.open_lms(settings))
+        found = status_of(ledger, bootstrap.now(), settings.mail is not None, stranger)
     finally:
         ledger.close()
     click.echo(status_text(found))

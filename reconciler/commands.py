@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 import click
 from pydantic_core import PydanticCustomError
@@ -18,7 +19,7 @@ from pydantic_core import PydanticCustomError
 from reconciler import bootstrap, logs
 from reconciler.bootstrap import House, open_house
 from reconciler.due import batches
-from reconciler.errors import ConfigurationError, ReconcilerError
+from reconciler.errors import ConfigurationError, ReconcilerError, StateUnfit
 from reconciler.explain import Told, story
 from reconciler.loop import lms_window
 from reconciler.model import AccountSwitches, MailState, Mode
@@ -53,7 +54,8 @@ def _fail(problem: ReconcilerError) -> NoReturn:
             click.echo(line, err=True)
         sys.exit(BAD_CONFIGURATION)
     click.echo(f"Failed: {problem}", err=True)
-    sys.exit(FAILED)
+    # What no further attempt can mend is not begun again and again by whoever starts the service.
+    sys.exit(BAD_CONFIGURATION if isinstance(problem, StateUnfit) else FAILED)
 
 
 def _instant(context: click.Context, option: click.Parameter, text: str | None) -> datetime | None:
@@ -97,12 +99,30 @@ def house_of(config: Path, at: datetime | None = None) -> Iterator[House]:
     """The house that this file describes, with its clock set where that can hurt nobody."""
     settings = load(config)
     log_as_told(settings)
-    if at is not None and not bootstrap.trial_hosts_only(settings):
+    if at is not None and not trial_hosts_only(settings):
         raise ConfigurationError(
             ["--now: refused, because an LMS or vendor that would be written to is not on this machine"]
         )
     with open_house(settings, bootstrap.clock_at(at) if at else None) as house:
         yield house
+
+
+def trial_hosts_only(settings: Settings) -> bool:
+    """Whether everything that would be written to lies on this machine, so that a set clock hurts nobody."""
+    endpoints, names = settings.network.endpoints, []
+    if settings.providers.google:
+        names += [endpoints.google_api, endpoints.google_oauth]
+    if settings.providers.microsoft:
+        names += [endpoints.microsoft_graph, endpoints.microsoft_login]
+    if settings.providers.caldav:
+        names += settings.providers.caldav.allowed_hosts
+    if settings.mail:
+        names.append(f"smtp://{settings.mail.host}")
+    lms = settings.lms.database
+    local = {"localhost", "127.0.0.1", "::1"}
+    if lms.get_backend_name() != "sqlite" and lms.host not in local:
+        return False
+    return all(name is not None and urlsplit(name).hostname in local for name in names)
 
 
 def who() -> str:
@@ -167,14 +187,15 @@ def one_of_each(house: House, progress: Callable[[int], None] | None = None) -> 
 
 def vendor_problems(house: House) -> list[str]:
     """Vendors whose sign-in cannot be reached, by their section in the settings."""
-    found = []
+    found, reason = [], "Is a network.proxy or network.ca_file missing, or wrong?"
     for name, flow in house.flows.items():
         try:
             flow.try_out()
         except ReconcilerError as problem:
-            found.append(
-                f"providers.{name}: {problem}. Is a network.proxy or network.ca_file missing, or wrong?"
-            )
+            found.append(f"providers.{name}: {problem}. {reason}")
+    for name, sign_in in house.sign_ins.items():
+        away = sign_in.try_out().items()
+        found += [f"providers.{name}: {address}: {problem}. {reason}" for address, problem in away]
     return found
 
 

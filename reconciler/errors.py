@@ -84,6 +84,10 @@ class StateUnreadable(CycleError):
     """Our state database could not be read or written. No vendor is called without a ledger to write to."""
 
 
+class StateUnfit(StateUnreadable):
+    """Our state database has not the schema that this program knows: only an operator can change that."""
+
+
 class NotDispatched(CycleError):
     """Work could not be handed to workers. Whose turn it was is due again in the next cycle."""
 

@@ -22,9 +22,9 @@ class Silence:
 
     def tell(self, notice: Notice) -> None:
         """Only the log knows, by ids."""
-        log.info(
-            "notice %s for person %s, session %s: %s", notice.kind, notice.person, notice.session, notice.why
-        )
+        session = f", session {notice.session}" if notice.session else ""
+        why = f": {notice.why}" if notice.why else ""
+        log.info("nobody is mailed: %s, person %s%s%s", notice.kind, notice.person, session, why)
 
 
 @dataclass(frozen=True)

@@ -318,6 +318,9 @@ class PasswordFlow(Consent, Protocol):
     any_address: bool
     """Whether people may type another one."""
 
+    def try_out(self) -> Mapping[str, str]:
+        """Those of the addresses offered where no server can be reached, and why; nobody signs in."""
+
     def calendars(self, sign_in: SignIn) -> Sequence[CalendarOffer]:
         """The person's calendars that can be written to, by name."""
 

@@ -184,7 +184,10 @@ def adopt_installation(config: Path, at: datetime | None) -> None:
     with house_of(config, at) as house:
         house.ledger.adopt_installation(house.installation, who(), ORIGIN, house.world.clock())
         ended = house.ledger.end_baselines(None, None, house.world.clock())
-    click.echo(f"Adopted. {_calendars(ended)} looked at anew, before anything is concluded.")
+    click.echo(
+        f"Adopted. {_calendars(ended)} looked at anew, before anything is concluded. A daemon that runs only "
+        "observes until it is restarted."
+    )
 
 
 VERBS = (release, answer, pause, resume, resync, rebaseline, adopt_installation)

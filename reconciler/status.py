@@ -58,6 +58,7 @@ class Status:
     silent: tuple[AccountSwitches, ...]
     observed: tuple[AccountSwitches, ...]
     mails: Mails
+    stranger: str = ""
 
     @property
     def healthy(self) -> bool:
@@ -65,7 +66,7 @@ class Status:
         last = self.last("push")
         at_work = last is not None and last.result != "error" and self.now - last.finished < STALE
         return at_work and not (
-            self.holds or self.broken or self.failing or self.refused or self.mails.troubled
+            self.holds or self.broken or self.failing or self.refused or self.mails.troubled or self.stranger
         )
 
     def last(self, cycle: str) -> Run | None:
@@ -73,8 +74,9 @@ class Status:
         return next((run for run in self.runs if run.cycle == cycle), None)
 
 
-def status_of(ledger: Ledger, now: datetime, mails: bool = True) -> Status:
-    """Read the state of affairs from our state database. ``mails``: whether anybody is mailed at all."""
+def status_of(ledger: Ledger, now: datetime, mails: bool = True, stranger: str = "") -> Status:
+    """Read the state of affairs from our state database. ``mails``: whether anybody is mailed at all;
+    ``stranger``: why the installation is not the one that the state database knows, if so."""
     connections = ledger.connections()
     switches = list(ledger.switches().values())
     healthy = (ConnectionState.CONNECTED, ConnectionState.LEAVING)
@@ -91,6 +93,7 @@ def status_of(ledger: Ledger, now: datetime, mails: bool = True) -> Status:
         silent=tuple(one for one in switches if not one.email_notifications),
         observed=tuple(one for one in switches if one.mode is Mode.OBSERVE),
         mails=mails_of(ledger, mails),
+        stranger=stranger,
     )
 
 
@@ -135,6 +138,8 @@ def in_place(status: Status) -> tuple[int, int] | None:
 
 def attention(status: Status) -> Iterator[str]:
     """What somebody should look at; what is indented belongs to the line before."""
+    if status.stranger:
+        yield f"Installation: {status.stranger}."
     for hold in status.holds:
         yield _hold(hold)
     yield from _seats(status.held)

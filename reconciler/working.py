@@ -55,15 +55,14 @@ def _answers(house: House, worker: Worker) -> Flask:
 
     def ready() -> list[Check]:
         try:
-            leader, known = house.ledger.leader(), house.ledger.installation()
+            leader, stranger = house.ledger.leader(), house.stranger
         except ReconcilerError as problem:
             return [Check("state database", False, str(problem))]
-        stranger = known not in (None, house.installation)
         same = leader is None or leader.version == PROGRAM
         other = f"the scheduler is {leader.version if leader else '?'}, this is {PROGRAM}: it gets no work"
         return [
             Check("state database", True, "readable"),
-            Check("installation", not stranger, "another one: it only observes" if stranger else "as known"),
+            Check("installation", not stranger, stranger or "as known"),
             Check("version", same, PROGRAM if same else other),
             *ops.broker_of(house),
         ]

@@ -61,8 +61,8 @@ class SqlLedger(
 def open_ledger(url: str, password: str | None = None, pool_size: int = 20) -> SqlLedger:
     """The ledger at ``sqlite:///path`` or ``postgresql://user@host/name``.
 
-    Raises ``ConfigurationError`` for another URL, ``StateUnreadable`` if the database cannot be reached or
-    has not the schema this program knows, saying what to do.
+    Raises ``ConfigurationError`` for another URL, ``StateUnreadable`` if the database cannot be reached,
+    ``StateUnfit`` if it has not the schema this program knows, saying what to do.
     """
     database = open_database(url, password, pool_size)
     try:

@@ -15,7 +15,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from reconciler.errors import StateUnreadable
+from reconciler.errors import StateUnfit
 from reconciler.ledger.database import Database, create_file
 
 _UPGRADE = "Run `reconciler schema upgrade`."
@@ -32,7 +32,7 @@ class _Steps(NamedTuple):
 def upgrade(database: Database) -> tuple[str | None, str]:
     """Create or upgrade the schema, all of it or nothing. Returns the versions before and after.
 
-    Raises ``StateUnreadable`` for a database that a newer program has upgraded, and leaves it as it is.
+    Raises ``StateUnfit`` for a database that a newer program has upgraded, and leaves it as it is.
     """
     if database.file is not None:
         create_file(database.file)
@@ -48,9 +48,9 @@ def upgrade(database: Database) -> tuple[str | None, str]:
 
 
 def check_schema(database: Database) -> None:
-    """Raise ``StateUnreadable``, with what to do, unless the schema is the one this program knows."""
+    """Raise ``StateUnfit``, with what to do, unless the schema is the one this program knows."""
     if database.file is not None and not database.file.exists():
-        raise StateUnreadable(
+        raise StateUnfit(
             "There is no state database",
             whose=str(database.file),
             next_step=f"To begin a new one: {_UPGRADE}",
@@ -59,12 +59,12 @@ def check_schema(database: Database) -> None:
         version = _version(connection)
         encoding = None if database.is_sqlite else connection.scalar(sa.text("SHOW server_encoding"))
     if version is None:
-        raise StateUnreadable("The state database has no schema yet", next_step=_UPGRADE)
+        raise StateUnfit("The state database has no schema yet", next_step=_UPGRADE)
     _refuse_unknown(version)
     if version != _steps().head:
-        raise StateUnreadable(f"The state database has the older schema {version}", next_step=_UPGRADE)
+        raise StateUnfit(f"The state database has the older schema {version}", next_step=_UPGRADE)
     if encoding not in (None, "UTF8"):
-        raise StateUnreadable(
+        raise StateUnfit(
             f"The state database stores text as {encoding}, which cannot hold every id",
             next_step="Create it with ENCODING 'UTF8'.",
         )
@@ -72,7 +72,7 @@ def check_schema(database: Database) -> None:
 
 def _refuse_unknown(version: str | None) -> None:
     if version is not None and version not in _steps().known:
-        raise StateUnreadable(
+        raise StateUnfit(
             f"The state database has the schema {version} of a newer program; this one knows {_steps().head}",
             next_step="Install the newer program again, or restore the backup made before its upgrade.",
         )

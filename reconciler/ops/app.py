@@ -29,16 +29,16 @@ _HEADERS = {
 
 @dataclass(frozen=True)
 class Desk:
-    """What operators look at. ``status`` raises ``StateUnreadable``; ``stranger`` tells whether this is a
-    copy of another installation, which only observes. ``besides`` are further things to be so before it is
-    ready."""
+    """What operators look at. ``status`` raises ``StateUnreadable``; ``stranger`` tells why this process only
+    observes, as a copy of another installation does, if so. ``besides`` are further things to be so before
+    it is ready."""
 
     metrics: Metrics
     pulse: Pulse
     clock: Clock
     status: Callable[[], Status]
     runs_since: Callable[[datetime], Sequence[Run]]
-    stranger: Callable[[], bool]
+    stranger: Callable[[], str]
     push_interval: timedelta
     besides: Callable[[], list[Check]] = list
 

@@ -37,13 +37,12 @@ def alive(pulse: Pulse) -> list[Check]:
     ]
 
 
-def ready(push: Run | None, now: datetime, interval: timedelta, stranger: bool) -> list[Check]:
+def ready(push: Run | None, now: datetime, interval: timedelta, stranger: str) -> list[Check]:
     """What the work needs: our state (read to ask this), the LMS, and to be the installation itself."""
-    whose = "another one than the state database knows: it only observes" if stranger else "as known"
     return [
         Check("state database", True, "readable"),
         _last(push, now, interval),
-        Check("installation", not stranger, whose),
+        Check("installation", not stranger, stranger or "as known"),
     ]
 
 

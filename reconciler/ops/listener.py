@@ -34,9 +34,11 @@ def desk_of(house: House, lead: Lead | None = None) -> Desk:
         metrics=house.metrics,
         pulse=house.world.pulse,
         clock=house.world.clock,
-        status=lambda: status_of(house.ledger, house.world.clock(), mails=house.loop.posting is not None),
+        status=lambda: status_of(
+            house.ledger, house.world.clock(), house.loop.posting is not None, house.stranger
+        ),
         runs_since=house.ledger.runs_since,
-        stranger=lambda: house.ledger.installation() not in (None, house.installation),
+        stranger=lambda: house.stranger,
         push_interval=house.settings.intervals.push,
         besides=besides,
     )

@@ -45,7 +45,9 @@ class LaunchKey(Section):
     @field_validator("public_key_file")
     @classmethod
     def _one_key(cls, public: Secret | None, info: ValidationInfo) -> Secret | None:
-        secret = info.data.get("secret_file")
+        if "secret_file" not in info.data:
+            return public  # it was refused already
+        secret = info.data["secret_file"]
         if (public is None) == (secret is None):
             raise refused("exactly one of secret_file and public_key_file is needed")
         if secret is not None and len(secret.text.encode()) < _SHORTEST_SECRET:

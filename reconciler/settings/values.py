@@ -166,12 +166,19 @@ def _folder(info: ValidationInfo) -> Path:
     return Path(context.get("folder", "."))
 
 
+_WHERE_SECRETS_LIE = (
+    "write it into a file of that name in /etc/reconciler/secrets, which the unit hands out at the start"
+)
+
+
 def _secret_file(text: Any, info: ValidationInfo) -> SecretFile:
     path = _anchored(text, info)
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
     given_by_systemd = bool(credentials) and not Path(text).is_absolute()
     if given_by_systemd:
         path = _credential(Path(str(credentials)), text)
+        if not path.exists():
+            raise refused(f"systemd has handed out no secret {text}: {_WHERE_SECRETS_LIE}")
     content = _content(path)
     if not given_by_systemd:
         _refuse_others(path)

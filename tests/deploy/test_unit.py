@@ -114,14 +114,17 @@ def test_a_secret_of_a_folder_that_was_handed_out_whole_is_found_by_the_name_of_
     assert settings.providers.google.client_secret_file.text == "alone"
 
 
+def test_a_secret_that_was_not_handed_out_is_told_with_the_folder_it_belongs_into(credentials: Path) -> None:
+    (credentials / "token-key").write_text("whole")
+    with pytest.raises(ConfigurationError) as refused:
+        load(credentials.parent / "reconciler.yaml")
+    (problem,) = refused.value.problems
+    ((_, given),) = [line for line in directives() if line[0] == "LoadCredential"]
+    assert "systemd has handed out no secret google-client-secret: write it into a file" in problem
+    assert given.partition(":")[2] in problem
+
+
 def test_a_credential_of_its_own_goes_before_one_of_a_folder(credentials: Path) -> None:
     for name, text in (("token-key", "alone"), ("secret_token-key", "whole"), ("google-client-secret", "x")):
         (credentials / name).write_text(text)
     assert load(credentials.parent / "reconciler.yaml").tokens.key_files[0].text == "alone"
-
-
-def test_a_secret_that_nobody_hands_out_is_named(credentials: Path) -> None:
-    (credentials / "secret_token-key").write_text("whole")
-    with pytest.raises(ConfigurationError) as refused:
-        load(credentials.parent / "reconciler.yaml")
-    assert "google-client-secret cannot be read" in "\n".join(refused.value.problems)

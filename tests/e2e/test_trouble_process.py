@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from reconciler.simulators.lms import When
 from tests.support.house import ROOT, HouseBed
@@ -69,14 +70,39 @@ def test_a_disk_that_takes_no_more_stops_it_before_anything_is_written_to_a_cale
     assert acme.seen() == []
 
 
-def test_a_clock_that_was_put_back_is_warned_about(acme: HouseBed) -> None:
-    acme.clock.move(timedelta(days=30))
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        (timedelta(days=30), "one of both is wrong"),
+        (timedelta(days=-30), "still for 29 days, the clock is ahead"),
+    ],
+    ids=["behind", "ahead"],
+)
+def test_a_clock_that_is_behind_or_ahead_at_the_start_is_told_with_what_to_do(
+    acme: HouseBed, last: timedelta, said: str
+) -> None:
+    acme.clock.move(last)
     acme.push()
     acme.close()
     process = acme.start("run")
     log = _until(process, lambda line: "running: " in line)
     assert "the clock shows" in log
+    assert said in log
     assert "timedatectl" in log
+
+
+def test_a_state_database_of_a_newer_program_ends_it_with_what_the_unit_does_not_try_again(
+    acme: HouseBed,
+) -> None:
+    engine = sa.create_engine(f"sqlite:///{acme.folder}/state.db")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    engine.dispose()
+    ended = subprocess.run(program(acme, "run"), capture_output=True, text=True, cwd=ROOT, check=False)
+    assert "newer program" in ended.stderr
+    for unit in ("reconciler.service", "reconciler-worker.service"):
+        lines = (ROOT / "deploy" / "systemd" / unit).read_text("utf-8").splitlines()
+        assert f"RestartPreventExitStatus={ended.returncode}" in lines
 
 
 def _until(process: subprocess.Popen[str], condition: Callable[[str], bool]) -> str:

@@ -15,7 +15,7 @@ from reconciler.errors import (
 )
 from reconciler.ports import CalendarOffer, Granted, SignIn
 from reconciler.providers.caldav.client import NAME, Server, Wire
-from reconciler.providers.caldav.discovery import Account, account_of, calendars_in, manners_of
+from reconciler.providers.caldav.discovery import Account, account_of, away, calendars_in, manners_of
 
 
 class CalDavSignIn:
@@ -28,6 +28,11 @@ class CalDavSignIn:
         self._wire = wire
         self.offered = wire.transport.guard.offered
         self.any_address = wire.transport.guard.any_address
+
+    def try_out(self) -> Mapping[str, str]:
+        """See the port."""
+        found = {address: away(self._wire, address) for address in self.offered}
+        return {address: problem for address, problem in found.items() if problem}
 
     def calendars(self, sign_in: SignIn) -> Sequence[CalendarOffer]:
         """See the port."""

@@ -62,11 +62,30 @@ def account_of(wire: Wire, address: str, user: str, password: str) -> Account:
     absolute = address if "://" in address else f"https://{address}"
     login = Login(origin_of(absolute), user, password)
     path = urlsplit(absolute).path or "/"
-    starts = [path] if path != "/" else [_WELL_KNOWN, "/"]
-    for start in starts:
+    for start in _starts(path):
         with suppress(VendorNonsense, MailboxUnavailable, EventError):
             return _from(wire, login, start)
     raise Refused
+
+
+def away(wire: Wire, address: str) -> str | None:
+    """Why no CalDAV server can be reached there, if none can: asked without user or password."""
+    origin, path = origin_of(address), urlsplit(address).path or "/"
+    answers = []
+    for start in _starts(path):
+        try:
+            answer = wire.transport.send("PROPFIND", f"{origin}{start}", {"Depth": "0"})
+        except ReconcilerError as problem:
+            return str(problem)
+        if answer.status in {207, 401, *_REDIRECTS}:
+            return None
+        answers.append(f"{answer.status} to PROPFIND {start}")
+    return f"no CalDAV server: it answered {' and '.join(answers)}"
+
+
+def _starts(path: str) -> list[str]:
+    """Where to begin, from the path of an address."""
+    return [path] if path != "/" else [_WELL_KNOWN, "/"]
 
 
 def _from(wire: Wire, login: Login, start: str) -> Account:

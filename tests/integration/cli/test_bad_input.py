@@ -85,7 +85,7 @@ def test_a_state_database_nobody_serves_stops_everything_before_a_vendor_is_call
 def test_no_state_database_and_how_to_begin_one_is_said(acme: HouseBed) -> None:
     acme.configure(state={"url": "sqlite:///none.db"})
     refused = acme.cli("once")
-    assert refused.exit_code == 1
+    assert refused.exit_code == 78
     assert "There is no state database" in refused.stderr
     assert "schema upgrade" in refused.stderr
     assert not (acme.folder / "none.db").exists()
@@ -99,7 +99,7 @@ def test_a_state_database_of_a_newer_program_is_left_alone(acme: HouseBed) -> No
     engine.dispose()
     for verb in (["once"], ["schema", "upgrade"]):
         refused = acme.cli(*verb)
-        assert refused.exit_code == 1
+        assert refused.exit_code == 78
         assert "newer program" in refused.stderr
     assert nothing_happened(acme)
 
@@ -108,7 +108,7 @@ def test_a_state_database_without_schema_gets_one_from_the_verb_that_is_named(ac
     acme.configure(state={"url": "sqlite:///new.db"})
     (acme.folder / "new.db").touch()
     refused = acme.cli("once")
-    assert refused.exit_code == 1
+    assert refused.exit_code == 78
     assert "reconciler schema upgrade" in refused.stderr
     assert acme.cli("schema", "upgrade").exit_code == 0
     assert acme.cli("once", *acme.at()).exit_code == 0

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from reconciler.ops import serving
 from reconciler.pulse import PATIENCE, Pulse
 from tests.support.house import MONDAY, HouseBed
 from tests.support.listener import Listener
@@ -142,3 +143,23 @@ def test_a_copy_of_another_installation_is_not_ready(house: HouseBed, listener: 
     house.house.ledger.adopt_installation(strange, "test", "test", house.clock())
     told = listener.get("/ready")
     assert (told.status, "NOT OK  installation: another one" in told.text) == (503, True)
+
+
+def test_one_that_was_adopted_is_not_ready_before_its_process_is_restarted(
+    house: HouseBed, port: int
+) -> None:
+    house.push()
+    strange = house.house.installation.__class__("test", "elsewhere", "")
+    house.house.ledger.adopt_installation(strange, "test", "test", house.clock())
+    house.configure(ops={"listen": f"127.0.0.1:{port}"})
+    at_work = house.house.take_up()
+    with serving(at_work) as served:
+        assert "Installation: another one" in Listener(served.port).get("/").text
+        said = house.cli("status")
+        assert (said.exit_code, "reconciler adopt-installation" in said.stdout) == (1, True)
+        assert "until it is restarted" in house.cli("adopt-installation").stdout
+        told = Listener(served.port).get("/ready")
+    assert (told.status, "NOT OK  installation: adopted since" in told.text) == (503, True)
+    assert house.push().result == "success"
+    house.close()
+    assert house.house.take_up().stranger == ""

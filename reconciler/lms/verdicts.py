@@ -78,7 +78,7 @@ def _on_rules(session: Session, now: datetime) -> RegistrarAnswer | None:
 def on_seats(request: Unregistration, seats: Collection[Seat]) -> RegistrarAnswer | None:
     """What stands against it among the person's seats in the session; ``None`` if nothing does.
 
-    ``DONE`` if all those named are cancelled already: a seat's row cannot say by whom.
+    ``DONE`` if all those named are cancelled already and no other was booked since: a row cannot say by whom.
     """
     named = _named(request, seats)
     if not request.seats or len(named) != len(request.seats):
@@ -89,7 +89,7 @@ def on_seats(request: Unregistration, seats: Collection[Seat]) -> RegistrarAnswe
     if statuses == {SeatStatus.BOOKED}:
         return lost(OTHER_SEAT) if others_booked(request, seats) else None
     if statuses == {SeatStatus.CANCELLED}:
-        return done(ALREADY)
+        return lost(OTHER_SEAT) if others_booked(request, seats) else done(ALREADY)
     return refused(ATTENDED) if statuses & _TAUGHT else lost(OTHER_SEAT)
 
 

@@ -339,3 +339,47 @@ def test_what_was_dismissed_stays_dismissed_over_a_new_baseline(site: Site) -> N
     site.lms.move(session, when(10))
     site.audit_all()
     assert len(site.events("ben")) == 1
+
+
+def test_the_recorded_id_is_asked_for_before_another_id_is_adopted(site: Site) -> None:
+    """Its owner copied it, and the first lost its marker: lists show the copy alone."""
+    ana_in(site, 9)
+    (event,) = site.events("ana")
+    site.mailbox("ana").copy(event, site.clock())
+    site.mailbox("ana").strip(event)
+    site.audit_all()
+    (row,) = site.desk.entries(["ana"])["ana"]
+    assert (row.event_id, row.copied) == (event.event_id, False)
+    assert site.wrongs() == []
+
+
+def test_an_event_that_is_made_again_begins_without_suspicion(site: Site) -> None:
+    session = ana_in(site, 9)
+    site.delete("ana")
+    site.audit_all()
+    site.lms.move(session, when(10))
+    site.clock.move(31 * MINUTE)
+    site.round()
+    assert len(site.events("ana")) == 1
+    site.delete("ana")
+    site.audit_all()
+    assert seats(site, "ana", session) == {"booked"}
+    assert told(site) == ["deleted", "deleted"]
+    site.clock.move(31 * MINUTE)
+    site.round()
+    assert seats(site, "ana", session) == {"cancelled"}
+
+
+def test_a_row_outside_the_default_calendar_is_looked_up_by_its_id_in_each_audit(site: Site) -> None:
+    """It is not missed again at each look, to be found again by the search of the confirm pass."""
+    ana_in(site, 9)
+    mailbox = site.mailbox("ana")
+    mailbox.move(site.events("ana")[0], mailbox.calendars[1], site.clock())
+    for _ in range(2):
+        site.audit_all()
+    assert site.states("ana") == ["live"]
+    for _ in range(2):
+        site.desk.make_due("ana", site.clock())
+        site.clock.move(MINUTE)
+        site.cycle("audit")
+        assert site.states("ana") == ["live"]

@@ -242,3 +242,28 @@ def test_what_comes_of_deletions_is_counted_and_timed(site: Site) -> None:
         site.delete(person)
     site.audit_all()
     assert told("unregistrations_total", outcome="held") == before[1] + 7
+
+
+def test_a_seat_that_is_lost_meanwhile_is_gone_and_nobody_is_told_anything(site: Site) -> None:
+    """An administrator has cancelled it and booked it anew between the proof and the write."""
+    session = a_crowd(site)
+    site.delete(CROWD[0])
+    site.audit_all()
+    site.clock.move(31 * MINUTE)
+    confirming = site.process().house.loop.confirming
+    assert confirming is not None
+    given = confirming.registrar.unregister
+
+    def after_the_administrator(request: Unregistration) -> RegistrarAnswer:
+        site.lms.cancel(CROWD[0], session)
+        site.lms.book(CROWD[0], session)
+        return given(request)
+
+    confirming.registrar.unregister = after_the_administrator  # type: ignore[method-assign]
+    site.cycle("confirm")
+    assert site.states(CROWD[0]) == ["gone"]
+    assert [notice.kind.value for notice in site.told] == ["deleted"]
+    site.round()
+    assert "booked" in site.facts.statuses(CROWD[0], session).values()
+    assert len(site.events(CROWD[0])) == 1
+    assert site.wrongs() == []

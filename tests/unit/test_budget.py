@@ -31,13 +31,20 @@ def candidates(kind: Kind, count: int, first: timedelta = DAY, name: str = "p") 
 
 
 @pytest.mark.parametrize(
-    ("until", "ahead"),
-    [(-HOUR, Ahead.SOON), (2 * DAY, Ahead.SOON), (14 * DAY, Ahead.FORTNIGHT), (15 * DAY, Ahead.LATER)],
+    ("until", "ahead", "every"),
+    [
+        (-HOUR, Ahead.SOON, 15 * MINUTE),
+        (2 * DAY, Ahead.SOON, 15 * MINUTE),
+        (14 * DAY, Ahead.FORTNIGHT, 4 * HOUR),
+        (15 * DAY, Ahead.LATER, DAY),
+    ],
 )
-def test_the_nearer_the_session_the_more_often_it_is_looked_at(until: timedelta, ahead: Ahead) -> None:
+def test_the_nearer_the_session_the_more_often_it_is_looked_at(
+    until: timedelta, ahead: Ahead, every: timedelta
+) -> None:
     assert ahead_of(NOW + until, NOW) is ahead
     looks = [AUDITS.next_look(NOW + until, NOW, draw) - NOW for draw in (0.0, 0.5, 1.0)]
-    assert all(0.9 * AUDITS.every(ahead) <= look <= 1.1 * AUDITS.every(ahead) for look in looks)
+    assert all(0.9 * every <= look <= 1.1 * every for look in looks)
     assert looks[0] < looks[1] < looks[2]
 
 

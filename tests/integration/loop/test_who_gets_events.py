@@ -204,3 +204,100 @@ def test_an_id_that_people_sort_elsewhere_is_found_all_the_same(house: HouseBed)
         house.connect(person, "google", f"number-{number}@google.example")
     house.once()
     assert {event.person for event in house.seen()} == set(people)
+
+
+def test_one_person_never_sees_another(house: HouseBed, vendor: str) -> None:
+    session = house.lms.add_session(MONDAY, details="Bring boots.")
+    for person in ("ana", "ben"):
+        house.newcomer(person, vendor, session)
+    house.once()
+    assert all("ben" not in str(event.raw) for event in house.seen("ana"))
+    assert all("ana" not in str(event.raw) for event in house.seen("ben"))
+
+
+def test_a_session_that_is_created_is_its_instructors_at_once(house: HouseBed, vendor: str) -> None:
+    house.newcomer("ines", vendor)
+    house.once()
+    house.lms.book("ines", house.lms.add_session(MONDAY, title="New"), role="instructor")
+    house.push()
+    assert house.titles("ines") == ["New"]
+
+
+@pytest.mark.parametrize("status", ["attended", "completed"])
+def test_of_a_seat_attended_or_completed_nothing_is_done_and_nothing_concluded(
+    house: HouseBed, vendor: str, status: str
+) -> None:
+    session = house.lms.add_session(MONDAY, TUESDAY)
+    house.newcomer("ana", vendor, session)
+    house.once()
+    before = house.entries("ana")
+    house.lms.set_status("ana", session, status)
+    house.lms.change(session, title="Renamed")
+    house.once()
+    house.audit()
+    assert house.titles("ana") == ["Title of session-1"] * 2
+    house.remove("ana")
+    for _ in range(3):
+        house.audit()
+        house.once()
+    assert house.titles("ana") == []
+    assert house.entries("ana") == before
+    assert set(house.lms.statuses("ana", session).values()) == {status}
+
+
+def test_deleting_a_past_day_never_unregisters(house: HouseBed, vendor: str) -> None:
+    session = house.lms.add_session(MONDAY)
+    house.newcomer("ana", vendor, session)
+    house.once()
+    for _ in range(16):
+        house.audit()
+    assert house.clock() > house.entries("ana")[0].ends
+    house.remove("ana")
+    for _ in range(3):
+        house.audit()
+        house.once()
+    assert house.states("ana") == [State.LIVE]
+    assert set(house.lms.statuses("ana", session).values()) == {"booked"}
+
+
+def test_learners_events_say_what_deleting_them_does_and_lead_to_the_session(
+    house: HouseBed, vendor: str
+) -> None:
+    url = "https://lms.example/sessions/1"
+    session = house.lms.add_session(MONDAY, url=url)
+    closed = house.lms.add_session(TUESDAY, url=url, cancellable=0)
+    house.newcomer("ana", vendor, session, closed)
+    house.newcomer("ines", vendor)
+    house.lms.book("ines", session, role="instructor")
+    house.once()
+    says = {
+        (event.person, event.title): "Delete this event, and your seat is given back." in event.text
+        for event in house.seen()
+    }
+    assert says == {
+        ("ana", "Title of session-1"): True,
+        ("ana", "Title of session-2"): False,
+        ("ines", "Title of session-1"): False,
+    }
+    assert all(url in event.text for event in house.seen())
+
+
+def test_declining_hiding_and_showing_as_free_change_nothing(house: HouseBed, vendor: str) -> None:
+    session = house.lms.add_session(MONDAY)
+    house.newcomer("ana", vendor, session)
+    house.once()
+    (event,) = house.seen("ana")
+    address = house.addresses["ana"][1]
+    if vendor == "google":
+        itself = {"email": address, "self": True, "responseStatus": "declined"}
+        house.google.owner.edit(address, event.id, transparency="transparent", attendees=[itself])
+    else:
+        declined = {"response": "declined", "time": "2026-11-22T10:00:00Z"}
+        house.microsoft.owner(address).edit(event.id, showAs="free", responseStatus=declined)
+    house.count_anew()
+    for _ in range(3):
+        house.audit()
+        house.once()
+    assert house.states("ana") == [State.LIVE]
+    assert house.writes() == 0
+    assert set(house.lms.statuses("ana", session).values()) == {"booked"}

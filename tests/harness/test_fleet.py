@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.errors import ReconcilerError
 from reconciler.model import Answer
-from reconciler.ports import Fleet, FleetLimit, RegistrarAnswer, RegistrarOutcome
+from reconciler.ports import Fleet, FleetLimit, RegistrarAnswer, RegistrarOutcome, Unregistration
 from tests.harness.mailbox import Trouble
 from tests.harness.process import METRICS
 from tests.harness.site import DAY, HOUR, MINUTE, Site, when

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.planted.__main__ import not_applicable, plants
+from tests.planted.incidents import INCIDENTS
 
 
 def test_every_planted_bug_still_has_its_place() -> None:
@@ -12,3 +13,15 @@ def test_every_planted_bug_still_has_its_place() -> None:
 def test_each_planted_bug_has_a_name_of_its_own() -> None:
     names = [plant.name for plant in plants()]
     assert len(set(names)) == len(names) >= 25
+
+
+def test_each_incident_of_other_programs_has_its_planted_bugs() -> None:
+    assert list(INCIDENTS) == list(range(1, 26))
+    names = {plant.name for plant in plants()}
+    assert [name for planted in INCIDENTS.values() for name in planted if name not in names] == []
+
+
+def test_each_planted_bug_is_tried_first_on_something_quick() -> None:
+    """A single test, or a file of unit tests: what takes minutes is no answer to a change of one line."""
+    slow = [plant.name for plant in plants() if "::" not in plant.by[0] and "tests/unit" not in plant.by[0]]
+    assert slow == []

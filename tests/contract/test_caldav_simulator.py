@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -13,11 +12,11 @@ import requests
 from lxml import etree
 
 from reconciler.providers.caldav import dav, mapping
-from reconciler.simulators.caldav import CalDavSimulator
-from reconciler.simulators.caldav_store import CYRUS, DAVICAL, RADICALE, SOGO, XANDIKOS, Oddities
+from reconciler.simulators.caldav_store import CYRUS, DAVICAL, RADICALE, SOGO, XANDIKOS
 from tests.contract.conftest import server_of
 from tests.support.caldav_bed import DENTIST
-from tests.support.caldav_servers import USER, CalDavServer
+from tests.support.caldav_servers import CalDavServer
+from tests.support.caldav_simulated import simulated
 
 ODD = {"radicale": RADICALE, "xandikos": XANDIKOS, "davical": DAVICAL, "cyrus": CYRUS, "sogo": SOGO}
 SINCE = datetime(2026, 12, 1, tzinfo=UTC)
@@ -33,24 +32,6 @@ class Asked(Protocol):
 
     def new_calendar(self) -> str:
         """A new calendar's path."""
-
-
-class Simulated(CalDavServer):
-    """The simulator as if it were a real server."""
-
-    simulator: CalDavSimulator
-
-    def new_calendar(self) -> str:
-        return self.simulator.store.add_calendar(USER, f"calendar-{next(self.numbers)}")
-
-
-@contextmanager
-def simulated(oddities: Oddities) -> Iterator[Simulated]:
-    simulator = CalDavSimulator(oddities, lambda: datetime.now(UTC))
-    with simulator.serve() as origin:
-        server = Simulated("simulated", origin, f"/{USER}/")
-        server.simulator = simulator
-        yield server
 
 
 @dataclass

@@ -1,0 +1,39 @@
+"""Servers that can be trusted with little, simulated: what they do wrong does no harm."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.errors import EventChanged, EventGone
+from reconciler.simulators.caldav_store import CYRUS, SOGO, WORST, Oddities
+from tests.contract.test_calendars import SINCE, a_draft_of
+from tests.support.caldav_bed import a_caldav
+from tests.support.caldav_simulated import simulated
+
+
+@pytest.mark.parametrize("oddities", [SOGO, WORST], ids=["sogo", "worst"])
+def test_what_was_changed_is_not_deleted_and_what_was_deleted_not_brought_back(oddities: Oddities) -> None:
+    with simulated(oddities) as server, a_caldav(server) as bed:
+        bed.calendar.create(a_draft_of())
+        (event,) = bed.calendar.listing(SINCE).events
+        bed.retitle(event.event_id, "Boring")
+        with pytest.raises(EventChanged):
+            bed.calendar.delete(event.event_id, event.calendar_id, event.etag)
+        with pytest.raises(EventChanged):
+            bed.calendar.update(a_draft_of(title="New"), event)
+        bed.remove(event.event_id)
+        with pytest.raises(EventGone):
+            bed.calendar.update(a_draft_of(title="New"), event)
+        assert bed.calendar.listing(SINCE).events == ()
+
+
+@pytest.mark.parametrize(("oddities", "everywhere"), [(CYRUS, True), (SOGO, False)], ids=["cyrus", "sogo"])
+def test_that_an_event_is_nowhere_is_said_only_where_it_can_be_searched_for(
+    oddities: Oddities, everywhere: bool
+) -> None:
+    with simulated(oddities) as server, a_caldav(server) as bed:
+        draft = a_draft_of()
+        made = bed.calendar.create(draft)
+        bed.rename(made.event_id, "renamed-by-another-program.ics")
+        found = bed.calendar.find(draft.marker.token)
+        assert (bool(found.events), found.everywhere) == (everywhere, everywhere)

@@ -58,7 +58,7 @@ from reconciler.tokens.cipher import read_keys
 from reconciler.tokens.fingerprint import Fingerprints
 from reconciler.tokens.store import SqlTokens
 from reconciler.upkeep import Upkeep
-from reconciler.vendors import Means, Quotas, TrialOf, allowances, open_vendors
+from reconciler.vendors import Means, Quotas, TrialOf, allowances, in_use, open_vendors
 from reconciler.world import World
 
 if TYPE_CHECKING:
@@ -255,7 +255,9 @@ def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House
             dispatcher = RemoteDispatcher(ledger, broker, here)
         clock = clock or (SharedClock(ledger, now) if shared else now)
         quotas = Quotas(settings.dispatch.quotas_url, settings.installation.id)
-        yield _furnished(settings, Lasting(ledger, dispatcher, Metrics(), quotas, Pulse(), clock, broker))
+        yield _furnished(
+            settings, Lasting(ledger, dispatcher, Metrics(in_use(settings)), quotas, Pulse(), clock, broker)
+        )
 
 
 def _furnished(settings: Settings, lasting: Lasting) -> House:

@@ -105,6 +105,13 @@ class Vendor:
     trial: TrialOf | None = None
 
 
+def in_use(settings: Settings) -> list[str]:
+    """The names of the vendors that the settings speak of."""
+    given = settings.providers
+    sections = {"google": given.google, "microsoft": given.microsoft, "caldav": given.caldav}
+    return [name for name, section in sections.items() if section is not None]
+
+
 def open_vendors(settings: Settings, means: Means) -> Mapping[str, Vendor]:
     """The vendors by name; none is talked to yet. ``ConfigurationError`` for a certificate that is none."""
     vendors: dict[str, Vendor] = {}

@@ -8,34 +8,45 @@ import sqlalchemy as sa
 
 from reconciler.ledger.tables import connection, event, person_state
 from reconciler.model import ConnectionState, State
+from reconciler.ops import serving
 from tests.support.house import NOW, HouseBed
 from tests.support.listener import Listener
 
 PEOPLE = 10_000
+VENDORS = ["google", "microsoft", "caldav"]
 SOON = datetime(2026, 12, 1, 9, tzinfo=UTC)
 
 
 def test_with_ten_thousand_people_there_are_fewer_than_1500_series_and_no_address_among_them(
-    house: HouseBed, listener: Listener
+    house: HouseBed, port: int
 ) -> None:
+    house.configure(
+        providers={"caldav": {"allowed_hosts": ["dav.example.org"]}},
+        accounts={"defaults": {"vendors": VENDORS}},
+        ops={"listen": f"127.0.0.1:{port}"},
+    )
     fill(house)
     assert house.push().result == "success"
-    shown = listener.get("/metrics").text
+    with serving(house.house):
+        shown = Listener(port).get("/metrics").text
     series = [line for line in shown.splitlines() if not line.startswith("#")]
-    assert 'reconciler_connections{provider="google",state="connected"} 1250.0' in series
-    assert 'reconciler_events{provider="microsoft",state="live"} 500.0' in series
-    assert 300 < len(series) < 1500
+    assert 'reconciler_connections{provider="google",state="connected"} 834.0' in series
+    assert 'reconciler_events{provider="microsoft",state="live"} 333.0' in series
+    assert 'reconciler_mails_total{kind="notice",result="sent"} 0.0' in series
+    begun = 'reconciler_token_refreshes_total{{provider="{}",result="ok"}} 0.0'
+    assert [name for name in VENDORS if begun.format(name) in series] == VENDORS
+    assert 800 < len(series) < 1500
     assert "@" not in shown
 
 
 def fill(house: HouseBed) -> None:
-    """Connections in every state at both vendors, and events in every state, of people whose ids are
+    """Connections in every state at each vendor, and events in every state, of people whose ids are
     addresses. Nothing is desired of them, and that has been applied."""
     connected, standing = list(ConnectionState), list(State)
     states, connections, events = [], [], []
     for number in range(PEOPLE):
         whose = {"person": f"p{number:05}@example.org", "account": "acme"}
-        vendor = ("google", "microsoft")[number % 2]
+        vendor = VENDORS[number % 3]
         states.append({**whose, "applied": "", "next_audit": NOW + timedelta(days=1)})
         connections.append(
             {
@@ -45,7 +56,7 @@ def fill(house: HouseBed) -> None:
                 "address": whose["person"],
                 "calendar_id": whose["person"],
                 "identity": f"i{number}",
-                "state": connected[number // 2 % 4],
+                "state": connected[number // 3 % 4],
                 "scopes": [],
             }
         )
@@ -56,7 +67,7 @@ def fill(house: HouseBed) -> None:
                 "slot": 0,
                 "provider": vendor,
                 "role": "learner",
-                "state": standing[number // 2 % 10],
+                "state": standing[number // 3 % 10],
                 "generation": 0,
                 "digest_time": "",
                 "digest_content": "",

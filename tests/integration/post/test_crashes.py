@@ -15,11 +15,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from reconciler.diff.mailing import MailPlan
 from reconciler.ledger.database import open_database
 from reconciler.ledger.store import SqlLedger
 from reconciler.mail.letter import unpacked
 from reconciler.mail.smtp import Delivery, Outcome
 from reconciler.model import MailState
+from reconciler.post.planning import Planner, Standing
 from tests.harness.boundaries import Boundaries, Crash, How
 from tests.harness.process import WatchedDatabase
 from tests.support.postal import COALESCE, DAY, MINUTE, MONDAY, TUESDAY, MailServer, Postal, a_postal
@@ -273,3 +275,27 @@ def test_a_thousand_changed_days_are_a_thousand_messages_none_twice_over_kills(
     postal.mail()
     got = Counter(one.to.address for one in postal.server.taken)
     assert (len(got), max(got.values()), len(postal.server.taken)) == (many, 1, many)
+
+
+def test_an_unforeseen_exception_about_one_person_stops_nobody_elses_mail(
+    tmp_path: Path, ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    postal = a_postal(tmp_path, ledger).begun()
+    session = postal.lms.add_session(MONDAY)
+    for person in ("ana", "ben"):
+        postal.newcomer(person, session)
+    planned = Planner.plan
+
+    def stumble(planner: Planner, standing: Standing) -> tuple[MailPlan, str]:
+        if standing.desired.person_id == "ana":
+            raise ZeroDivisionError("nobody thought of this")
+        return planned(planner, standing)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Planner, "plan", stumble)
+        assert postal.mail().result == "partial"
+        postal.later()
+    assert postal.news() == ["ben: invitation REQUEST 0 07.12. 09:00"]
+    assert "nobody thought of this" in caplog.text
+    postal.later()
+    assert postal.news() == ["ana: invitation REQUEST 0 07.12. 09:00"]

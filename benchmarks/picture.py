@@ -50,9 +50,12 @@ class _Panel:
         joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         yield f'<polyline points="{joined}" fill="none" stroke="{colour}" stroke-width="2"/>'
         yield from (f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>' for x, y in places)
-        x, y = places[-1]
-        below = 18 if colour == _GREY else -10
-        yield _text(x - 6, y + below, name, anchor="end", fill=colour)
+        if colour == _GREY:  # on the free side of a line that rises
+            x, y = places[-2]
+            yield _text(x + 8, y + 30, name, fill=colour)
+        else:
+            x, y = places[-1]
+            yield _text(x - 6, y - 10, name, anchor="end", fill=colour)
 
 
 def growth(figures: Sequence[Figure]) -> str | None:

@@ -144,7 +144,7 @@ def resume(config: Path, at: datetime | None, account: str) -> None:
 @click.pass_obj
 @foreseen
 def resync(config: Path, at: datetime | None, person: str) -> None:
-    """Look at PERSON's calendar in the next cycle, whatever its turn."""
+    """Look at PERSON's calendar in the next cycle, whatever its turn, and try again what was refused."""
     with house_of(config, at) as house:
         if not house.ledger.make_due(person, house.world.clock()):
             raise ReconcilerError("nobody of that id has a connected calendar", whose=f"person {person}")

@@ -124,3 +124,12 @@ def test_every_file_and_folder_named_in_the_front_page_is_there() -> None:
     named = re.findall(r"`((?:\w+/)+)`", TEXTS["README.md"])
     assert named
     assert [name for name in named if not (ROOT / name).is_dir()] == []
+
+
+@every_page
+def test_every_line_that_is_a_command_stands_as_code(page: str) -> None:
+    prose = re.sub(r"```.*?```", "", TEXTS[page], flags=re.S)
+    typed = (
+        r"^(?:reconciler [a-z-]+ {2,}#|reconciler [a-z-]+(?: [A-Z-]+)*$|(?:systemctl|journalctl) [a-z-]).*"
+    )
+    assert re.findall(typed, prose, re.M) == []

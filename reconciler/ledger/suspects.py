@@ -158,9 +158,11 @@ class Suspects:
             return [entry_of(row) for row in connection.execute(statement)]
 
     def make_due(self, person: str, now: datetime) -> bool:
-        """Have a person looked at in the next cycle; false for somebody we keep no state of."""
+        """Have a person looked at in the next cycle, and what was refused tried again; false for somebody we
+        keep no state of."""
         with self._database.writing() as connection:
             changed = connection.execute(_MAKING_DUE, {"whose": person, "at": now})
+            connection.execute(event.update().where(event.c.person == person).values(retry_at=None))
             return bool(changed.rowcount)
 
     def release_hold(self, guard: str, subject: str, who: str, now: datetime) -> bool:

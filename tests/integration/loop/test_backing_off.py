@@ -69,3 +69,15 @@ def test_what_was_refused_and_is_written_at_last_needs_nobody_s_either(acme: Hou
     acme.clock.move(10 * MINUTE)
     acme.push()
     assert [(row.attempts, row.last_error) for row in acme.entries(person)] == [(0, None)] * 2
+
+
+@both
+def test_whoever_is_resynced_has_what_was_refused_tried_at_once(acme: HouseBed, person: str) -> None:
+    refuse(acme, person, "create")
+    acme.push()
+    acme.addresses[person][0].faults.clear()  # type: ignore[union-attr]
+    acme.push()
+    assert acme.seen(person) == []
+    acme.cli("resync", *acme.at(), person)
+    acme.push()
+    assert len(acme.seen(person)) == 2

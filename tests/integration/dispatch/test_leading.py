@@ -13,7 +13,7 @@ from reconciler.lead import TERM, Lead, SharedClock
 from reconciler.ledger.handing import Leader
 from reconciler.ledger.store import SqlLedger
 from reconciler.ledger.tables import lead, person_state
-from reconciler.turn import LEASE_SECONDS
+from reconciler.sitting import LEASE_SECONDS
 from tests.support.entries import entry
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from reconciler.ledger.tables import person_state
-from reconciler.turn import LEASE_SECONDS
+from reconciler.sitting import LEASE_SECONDS
 from tests.support.house import MONDAY, TUESDAY, HouseBed
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 
+from reconciler.diff import fields
 from reconciler.model import State
 from reconciler.simulators.lms import When
 from tests.support.house import DAY, MINUTE, MONDAY, TUESDAY, WEDNESDAY, HouseBed
@@ -127,12 +128,14 @@ def test_a_session_deleted_without_trace_is_taken_out_of_everybodys_calendar(
 
 
 def test_another_instructor_takes_the_event_over(house: HouseBed, session: str, vendor: str) -> None:
+    before = ids(house)
     house.newcomer("ivan", vendor)
     house.lms.drop("ines", session)
     house.lms.book("ivan", session, role="instructor")
     house.push()
     assert ids(house, "ines") == []
     assert len(ids(house, "ivan")) == 2
+    assert ids(house) == before
     assert all("With: Name of ivan" in event.text for event in house.seen("ana"))
 
 
@@ -259,3 +262,15 @@ def test_a_day_of_whole_days_is_one_in_the_calendar(house: HouseBed, vendor: str
     house.count_anew()
     house.audit()
     assert house.writes() == 0
+
+
+def test_of_a_new_template_or_link_a_plan_names_the_cause(
+    house: HouseBed, session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fields, "FORM_VERSION", "2")
+    url = "https://lms.example/elsewhere"
+    house.lms.change(session, url=url)
+    assert {(line.change, line.cause) for line in house.plan()} == {("update", "rewrite")}
+    house.push()
+    assert house.writes() == 4
+    assert all(url in event.text for event in house.seen("ana"))

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import requests
 
+from reconciler.ports import Granted
 from tests.support.ports import free_port
 
 USER, PASSWORD = "alice", "pw"
@@ -29,7 +30,7 @@ _PATIENCE = 30.0
 @dataclass
 class CalDavServer:
     """A server that runs. ``home`` is the path of alice's calendars, ``entrance`` where one begins;
-    ``folder`` is where it keeps its data."""
+    ``folder`` is where it keeps its data, ``granted`` what came of connecting the first of her calendars."""
 
     name: str
     origin: str
@@ -38,6 +39,7 @@ class CalDavServer:
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     folder: Path | None = None
+    granted: Granted | None = None
 
     @property
     def address(self) -> str:

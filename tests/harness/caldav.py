@@ -52,6 +52,13 @@ class CalDavMailbox(Mailbox):
                 self.store.put(path, _text(event))
                 self.published[path] = event.version
 
+    def restore(self, event: Stored) -> None:
+        """Taken back to where it was: over what has come to lie there under the same name."""
+        for other in self.events:
+            if other is not event and other.there and _path(other) == _path(event):
+                other.there, other.removed_by = False, "replaced"
+        super().restore(event)
+
     def __post_init__(self) -> None:
         super().__post_init__()
         self.published: dict[str, int] = {}

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -120,13 +121,30 @@ def at_once(
     """The work on all jobs, by as many processes as ``JOBS`` in the environment says, or processors there
     are; in their order. Ctrl-C ends it early: what was found until then stands, and the report says so."""
     processes = int(os.environ.get("JOBS", "0")) or os.cpu_count()
-    with Pool(processes, initializer=_begin_work) as pool:
+    with Pool(processes, initializer=_begin_work) as pool, _until_interrupted() as interrupted:
         results = pool.imap(work, jobs, chunksize=chunk)
         with click.progressbar(results, len(jobs), report.name, file=sys.stderr) as shown:
-            try:
-                yield from shown
-            except KeyboardInterrupt:
-                report.parameters[EARLY] = "yes"
+            for result in shown:
+                yield result
+                if interrupted.is_set():
+                    report.parameters[EARLY] = "yes"
+                    return
+
+
+@contextmanager
+def _until_interrupted() -> Iterator[threading.Event]:
+    """Set by the first Ctrl-C, wherever it strikes; the second one ends everything."""
+    interrupted, before = threading.Event(), signal.getsignal(signal.SIGINT)
+
+    def strike(number: int, frame: object) -> None:
+        interrupted.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, strike)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def quiet() -> None:

@@ -139,6 +139,7 @@ class Loop:
         holds = [hold for hold in ledger.holds() if not hold.released]
         for guard in (Guard.VANISHED_SESSIONS, Guard.VANISHED_PEOPLE, Guard.FLEET):
             metrics.guard_holds(guard, sum(hold.count for hold in holds if hold.guard == guard))
+        metrics.guard_holds(Guard.PAUSE, sum(hold.guard == Guard.PAUSE for hold in holds))
         self._next_starts(holds, now)
         for provider in self.world.providers:
             metrics.oldest_pending(provider, self.pending.oldest(provider, now))

@@ -155,6 +155,17 @@ def test_a_hold_tells_when_the_first_of_it_begins(acme: HouseBed) -> None:
     assert metric(acme, name, guard="vanished-sessions") == tuesday + DAY.total_seconds()
 
 
+def test_a_pause_is_counted_until_it_is_resumed(acme: HouseBed) -> None:
+    acme.push()
+    assert metric(acme, "guard_held", guard="pause") == 0
+    acme.cli("pause")
+    acme.push()
+    assert metric(acme, "guard_held", guard="pause") == 1
+    acme.cli("resume")
+    acme.push()
+    assert metric(acme, "guard_held", guard="pause") == 0
+
+
 def test_the_fleet_guard_tells_it_too(house: HouseBed) -> None:
     session = house.lms.add_session(MONDAY, TUESDAY)
     for number in range(6):

@@ -98,7 +98,11 @@ class Looking:
         """Everything: the token first, so that whatever changes meanwhile is mentioned next time."""
         now, token = self.clock(), self._token() if self.manners.syncs else ""
         trusted = old.events if old and self.manners.conditional else {}
-        return Memory(self.calendar, token, now, self._compared(trusted, since, read))
+        found = self._compared(trusted, since, read)
+        if old and not found and (old.events or not old.token):
+            # A server that shows nothing may be out of order, and what it shows again is no change to it.
+            token = ""
+        return Memory(self.calendar, token, now, found)
 
     def _token(self) -> str:
         found = self.server.propfind(self.calendar, 0, dav.SYNC_TOKEN)

@@ -8,6 +8,7 @@ from reconciler.errors import EventChanged, EventGone
 from reconciler.simulators.caldav_store import CYRUS, SOGO, WORST, Oddities
 from tests.contract.test_calendars import SINCE, a_draft_of
 from tests.support.caldav_bed import a_caldav
+from tests.support.caldav_servers import USER
 from tests.support.caldav_simulated import simulated
 
 
@@ -37,3 +38,15 @@ def test_that_an_event_is_nowhere_is_said_only_where_it_can_be_searched_for(
         bed.rename(made.event_id, "renamed-by-another-program.ics")
         found = bed.calendar.find(draft.marker.token)
         assert (bool(found.events), found.everywhere) == (everywhere, everywhere)
+
+
+def test_what_a_server_shows_again_after_it_showed_nothing_is_seen_at_once() -> None:
+    with simulated(CYRUS) as server, a_caldav(server) as bed:
+        bed.calendar.create(a_draft_of())
+        assert len(bed.calendar.listing(SINCE).events) == 1
+        account = server.simulator.store.accounts[USER]
+        account.blind = True  # it refuses the token as well, so everything is asked for: nothing, as it seems
+        assert bed.calendar.listing(SINCE).events == ()
+        assert bed.calendar.listing(SINCE).events == ()
+        account.blind = False
+        assert len(bed.calendar.listing(SINCE).events) == 1

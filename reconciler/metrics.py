@@ -187,7 +187,9 @@ class Metrics:
         self._oldest = self._gauge(
             "oldest_pending_seconds", "Age of the oldest change not in place yet.", provider=Provider
         )
-        self._held = self._gauge("guard_held", "What a guard holds back at present; how many pauses.", guard=Guard)
+        self._held = self._gauge(
+            "guard_held", "What a guard holds back at present; how many pauses.", guard=Guard
+        )
         self._next_start = self._gauge(
             "guard_held_next_start_timestamp_seconds",
             "When the first of what a guard holds begins; 0 if nothing is held.",

@@ -106,8 +106,9 @@ class Stand:
             yield "That is a suspicion, not yet a proof that its owner deleted it."
             yield from self._days_still_there()
             yield (
-                "It is asked for by its id and looked for in every calendar; only if it is nowhere, a time "
-                f"of grace begins. {self._keep()}"
+                "It is asked for by its id and looked for in every calendar; only if it is nowhere, while "
+                "somebody else's calendar at this vendor still shows an event of ours (one is looked at for "
+                f"this, where there is one), a time of grace begins. {self._keep()}"
             )
         elif suspicion.grace_until > self.now:
             yield (

@@ -139,9 +139,9 @@ class Confirmation:
         deadline = self.court.registrar.now() + timedelta(seconds=PROOF_SECONDS)
         calendar = self.world.providers[self.connection.provider].open(self.connection)
         calendar.listing(self.order.now - MARGIN)
-        bench = self._bench(entries, {entry.key: self._seek(calendar, entry) for entry in to_ask})
-        seen = has_witness(self.world.ledger, self.connection, to_ask, self.order.now)
-        bench = replace(bench, witnessed=seen)
+        sought = {entry.key: self._seek(calendar, entry) for entry in to_ask}
+        witnessed = has_witness(self.world.ledger, self.connection, to_ask, self.order.now)
+        bench = self._bench(entries, sought, witnessed)
         return done + [self._carry_out(one, bench, calendar, deadline) for one in bench.judge()]
 
     def _may_judge(self) -> bool:
@@ -158,7 +158,9 @@ class Confirmation:
             and same_human(self.desired, connection).person is not None
         )
 
-    def _bench(self, entries: Sequence[LedgerEntry], sought: Mapping[EventKey, Sought]) -> Bench:
+    def _bench(
+        self, entries: Sequence[LedgerEntry], sought: Mapping[EventKey, Sought], witnessed: bool = True
+    ) -> Bench:
         desired = same_human(self.desired, self.connection)
         active = desired.person is not None and desired.person.active
         switches = self.order.switches.get(self.connection.account)
@@ -170,6 +172,7 @@ class Confirmation:
             fleet_held=self.connection.provider in self.court.fleet_held,
             now=self.world.clock(),
             gives_back=policy_of(self.world, switches).gives_back,
+            witnessed=witnessed,
         )
 
     def _seek(self, calendar: Calendar, entry: LedgerEntry) -> Sought:

@@ -207,7 +207,7 @@ def upsert(
 def _upserting(
     table: sa.Table, dialect: str, columns: tuple[str, ...], keep: frozenset[str]
 ) -> sqlite_dialect.Insert | postgresql.Insert:
-    statement = (sqlite_dialect.insert if dialect == "sqlite" else postgresql.insert)(table)
+    statement = _insert_into(table, dialect)
     keys = [column.name for column in table.primary_key]
     new = {name: statement.excluded[name] for name in columns if name not in keep.union(keys)}
     return statement.on_conflict_do_update(index_elements=keys, set_=new)
@@ -215,8 +215,8 @@ def _upserting(
 
 def insert_once(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> bool:
     """Insert a row; false, and nothing done, if its primary key is there already."""
-    build = sqlite_dialect.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement = build(table).values(**row).on_conflict_do_nothing().returning(*table.primary_key)
+    missing = _inserting_missing(table, connection.dialect.name)
+    statement = missing.values(**row).returning(*table.primary_key)
     return connection.execute(statement).one_or_none() is not None
 
 
@@ -229,6 +229,9 @@ def insert_missing(connection: sa.Connection, table: sa.Table, rows: Sequence[Ma
 
 @lru_cache(maxsize=64)
 def _inserting_missing(table: sa.Table, dialect: str) -> sqlite_dialect.Insert | postgresql.Insert:
-    return (sqlite_dialect.insert if dialect == "sqlite" else postgresql.insert)(
-        table
-    ).on_conflict_do_nothing()
+    return _insert_into(table, dialect).on_conflict_do_nothing()
+
+
+def _insert_into(table: sa.Table, dialect: str) -> sqlite_dialect.Insert | postgresql.Insert:
+    """An insert that can say what to do where the row is there already."""
+    return (sqlite_dialect.insert if dialect == "sqlite" else postgresql.insert)(table)

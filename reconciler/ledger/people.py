@@ -15,7 +15,7 @@ from reconciler.ledger.audit import AuditLine, write_audit
 from reconciler.ledger.columns import Instant
 from reconciler.ledger.database import STREAM, Database, chunks, upsert
 from reconciler.ledger.rows import columns_of_switches, person_state_of, switches_of
-from reconciler.ledger.tables import account, audit_log, person_state, serving
+from reconciler.ledger.tables import account, audit_log, not_backed_off, person_state, serving
 from reconciler.ledger.tables import connection as connections
 from reconciler.model import AccountSwitches, ConnectionState, PersonState
 from reconciler.pace import FORTNIGHT, LAPSING, NEAR, Ahead, AuditIntervals
@@ -124,10 +124,6 @@ def _instants(now: datetime) -> dict[str, datetime]:
     return {"now": now, "near": now + NEAR, "fortnight": now + FORTNIGHT}
 
 
-def _not_backed_off() -> sa.ColumnElement[bool]:
-    return sa.or_(person_state.c.retry_at.is_(None), person_state.c.retry_at <= _NOW)
-
-
 @cache
 def _states() -> sa.Select[Any]:
     return _with_connection().where(person_state.c.person.in_(sa.bindparam("people", expanding=True)))
@@ -139,7 +135,7 @@ def _due(audits: AuditIntervals) -> sa.Select[Any]:
     near = sa.or_(state.next_start <= _NEAR, state.next_audit <= sa.bindparam("lapsing", type_=Instant))
     return (
         _with_connection()
-        .where(state.next_audit <= _NOW, _not_backed_off(), _IN_USE)
+        .where(state.next_audit <= _NOW, not_backed_off(_NOW), _IN_USE)
         .order_by(near.is_(True).desc(), _waited(audits).desc(), state.person)
         .limit(sa.bindparam("limit", type_=sa.Integer))
     )
@@ -170,7 +166,7 @@ def _waiting() -> sa.Select[Any]:
         .join_from(person_state, connections, sa.and_(has.person == state.person, serving))
         .where(
             state.next_audit < sa.bindparam("before", type_=Instant),
-            _not_backed_off(),
+            not_backed_off(_NOW),
             _IN_USE,
         )
         .subquery()

@@ -17,7 +17,15 @@ from reconciler.ledger.columns import EPOCH, Instant
 from reconciler.ledger.database import Database, upsert
 from reconciler.ledger.leases import new_epoch, prove
 from reconciler.ledger.rows import columns_of_entry, entry_of
-from reconciler.ledger.tables import account, event, evidence, has_vanished, hold, person_state
+from reconciler.ledger.tables import (
+    account,
+    event,
+    evidence,
+    has_vanished,
+    hold,
+    not_backed_off,
+    person_state,
+)
 from reconciler.ledger.tables import connection as connections
 from reconciler.model import Answer, ConnectionState, LedgerEntry, Mode, State
 from reconciler.ports import Evidence, Fleet, FleetLimit, Lease
@@ -26,12 +34,16 @@ _IN_QUESTION = [state.value for state in (State.MISSING, State.HELD, State.UNREG
 _UNSEEN = timedelta(days=1)
 _GIVEN = [State.UNREGISTERING.value, State.UNREGISTERED.value]
 
-
-# Made once, for every page and every audit sends it: to build a statement costs more than to send it.
+# Made once: to build a statement costs more than to send it.
 _MAKING_DUE = (
     person_state.update()
     .where(person_state.c.person == sa.bindparam("whose"))
     .values(applied=None, next_audit=sa.bindparam("at", type_=Instant), retry_at=None, attempts=0)
+)
+_TRYING_AGAIN = (
+    event.update()
+    .where(event.c.person == sa.bindparam("whose"), event.c.retry_at.is_not(None))
+    .values(retry_at=None)
 )
 
 
@@ -76,7 +88,7 @@ class Suspects:
             other = connection.scalars(
                 _others(provider, person, now)
                 .join(person_state, person_state.c.person == connections.c.person)
-                .where(sa.or_(person_state.c.retry_at.is_(None), person_state.c.retry_at <= now))
+                .where(not_backed_off(now))
                 .order_by(connections.c.listed_at.desc(), connections.c.id)
             ).first()
             connection.execute(
@@ -162,7 +174,7 @@ class Suspects:
         keep no state of."""
         with self._database.writing() as connection:
             changed = connection.execute(_MAKING_DUE, {"whose": person, "at": now})
-            connection.execute(event.update().where(event.c.person == person).values(retry_at=None))
+            connection.execute(_TRYING_AGAIN, {"whose": person})
             return bool(changed.rowcount)
 
     def release_hold(self, guard: str, subject: str, who: str, now: datetime) -> bool:
@@ -191,8 +203,9 @@ def _exceeding(connection: sa.Connection, limit: FleetLimit) -> Fleet | None:
         sa.select(event.c.person).where(event.c.provider == provider, alive).limit(1)
     ):
         return None
-    live = {"live": _seats, "live_people": _people}
-    fleet = replace(fleet, **{name: count(connection, provider, alive) for name, count in live.items()})
+    fleet = replace(
+        fleet, live=_seats(connection, provider, alive), live_people=_people(connection, provider, alive)
+    )
     return fleet if limit.exceeded_by(fleet) else None
 
 

@@ -6,6 +6,8 @@ code point; lists are JSON. Rows become values of the model in ``rows.py``.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import sqlalchemy as sa
 
 from reconciler.ledger.columns import Instant, Prose, identifier
@@ -135,6 +137,12 @@ person_state = sa.Table(
     sa.Column("lease_until", Instant),
     sa.Column("lease_epoch", sa.BigInteger, nullable=False, server_default="0"),
 )
+
+
+def not_backed_off(now: datetime | sa.BindParameter[datetime]) -> sa.ColumnElement[bool]:
+    """Whose turn does not wait for a vendor that asked for it, or has failed, any more."""
+    return sa.or_(person_state.c.retry_at.is_(None), person_state.c.retry_at <= now)
+
 
 event = sa.Table(
     "event",

@@ -120,9 +120,6 @@ def _rule(onsets: Sequence[Onset]) -> Rule | None:
 
 
 def _onsets_in(zone_name: str, year: int) -> Iterator[Onset]:
-    return _onsets(zone_name, datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC))
-
-
-def _onsets(zone_name: str, since: datetime, until: datetime) -> Iterator[Onset]:
+    since, until = (datetime(one, 1, 1, tzinfo=UTC) for one in (year, year + 1))
     for change in clock_changes(zone_name, since, until):
         yield Onset(change.instant.replace(tzinfo=None) + change.before, change.before, change.after)

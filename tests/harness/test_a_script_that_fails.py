@@ -103,7 +103,8 @@ def test_a_script_that_times_out_and_is_then_missing_concludes_nothing(site: Sit
     goes_on(site, session)
 
 
-def test_one_seat_about_which_the_script_never_answers_keeps_nobody_else_waiting(site: Site) -> None:
+def two_of_three_delete(site: Site) -> str:
+    """Ana and ben delete their event of a session, and eva keeps hers; their time of grace has begun."""
     session = ana_in(site, 9)
     site.newcomer("ben", "google", session)
     site.newcomer("eva", "google", session)
@@ -111,6 +112,11 @@ def test_one_seat_about_which_the_script_never_answers_keeps_nobody_else_waiting
     for person in ("ana", "ben"):
         site.delete(person)
     site.audit_all()
+    return session
+
+
+def test_one_seat_about_which_the_script_never_answers_keeps_nobody_else_waiting(site: Site) -> None:
+    session = two_of_three_delete(site)
     site.clock.move(31 * MINUTE)
     fails(site, a_script_that("say('PHP Fatal error: of this seat')"))
     site.cycle("confirm")
@@ -130,13 +136,7 @@ def test_a_slow_answer_about_one_seat_costs_nobody_else_their_turn(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Slower than a lease lasts: that of the others is taken anew, and what is known of them read anew."""
-    session = ana_in(site, 9)
-    site.newcomer("ben", "google", session)
-    site.newcomer("eva", "google", session)
-    site.round()
-    for person in ("ana", "ben"):
-        site.delete(person)
-    site.audit_all()
+    session = two_of_three_delete(site)
     begun, since = time.monotonic, site.clock()
     monkeypatch.setattr(time, "monotonic", lambda: begun() + (site.clock() - since).total_seconds())
     provider = site.process().house.world.providers["google"]

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.errors import ReconcilerError
 from reconciler.model import Answer
-from reconciler.ports import Fleet, FleetLimit, RegistrarAnswer, RegistrarOutcome, Unregistration
+from reconciler.ports import Fleet, FleetLimit, Registrar, RegistrarAnswer, RegistrarOutcome, Unregistration
 from tests.harness.mailbox import Trouble
 from tests.harness.process import METRICS
 from tests.harness.site import DAY, HOUR, MINUTE, Site, when
@@ -25,6 +25,16 @@ def a_crowd(site: Site, *others: str) -> str:
 
 def seats(site: Site, session: str) -> set[str]:
     return {status for one in site.people for status in site.facts.statuses(one, session).values()}
+
+
+def about_to_be_asked(site: Site) -> Registrar:
+    """One of the crowd has deleted their event and its grace is over: who is asked in the next cycle."""
+    site.delete(CROWD[0])
+    site.audit_all()
+    site.clock.move(31 * MINUTE)
+    confirming = site.process().house.loop.confirming
+    assert confirming is not None
+    return confirming.registrar
 
 
 def test_more_than_five_are_held_until_an_operator_lets_them_go(site: Site) -> None:
@@ -175,12 +185,8 @@ def test_what_begins_its_grace_meanwhile_meets_the_guard_in_the_commit_of_the_in
 
 def test_an_intent_is_not_touched_before_its_deadline(site: Site) -> None:
     session = a_crowd(site)
-    site.delete(CROWD[0])
-    site.audit_all()
-    site.clock.move(31 * MINUTE)
-    confirming = site.process().house.loop.confirming
-    assert confirming is not None
-    confirming.registrar.unregister = (  # type: ignore[method-assign]
+    registrar = about_to_be_asked(site)
+    registrar.unregister = (  # type: ignore[method-assign]
         lambda request: RegistrarAnswer(RegistrarOutcome.UNKNOWN)
     )
     site.cycle("confirm")
@@ -199,12 +205,8 @@ def test_an_intent_is_not_touched_before_its_deadline(site: Site) -> None:
 
 def test_what_the_lms_refuses_is_put_back(site: Site) -> None:
     a_crowd(site)
-    site.delete(CROWD[0])
-    site.audit_all()
-    site.clock.move(31 * MINUTE)
-    confirming = site.process().house.loop.confirming
-    assert confirming is not None
-    confirming.registrar.unregister = (  # type: ignore[method-assign]
+    registrar = about_to_be_asked(site)
+    registrar.unregister = (  # type: ignore[method-assign]
         lambda request: RegistrarAnswer(RegistrarOutcome.REFUSED, "not-cancellable")
     )
     site.cycle("confirm")
@@ -247,19 +249,15 @@ def test_what_comes_of_deletions_is_counted_and_timed(site: Site) -> None:
 def test_a_seat_that_is_lost_meanwhile_is_gone_and_nobody_is_told_anything(site: Site) -> None:
     """An administrator has cancelled it and booked it anew between the proof and the write."""
     session = a_crowd(site)
-    site.delete(CROWD[0])
-    site.audit_all()
-    site.clock.move(31 * MINUTE)
-    confirming = site.process().house.loop.confirming
-    assert confirming is not None
-    given = confirming.registrar.unregister
+    registrar = about_to_be_asked(site)
+    given = registrar.unregister
 
     def after_the_administrator(request: Unregistration) -> RegistrarAnswer:
         site.lms.cancel(CROWD[0], session)
         site.lms.book(CROWD[0], session)
         return given(request)
 
-    confirming.registrar.unregister = after_the_administrator  # type: ignore[method-assign]
+    registrar.unregister = after_the_administrator  # type: ignore[method-assign]
     site.cycle("confirm")
     assert site.states(CROWD[0]) == ["gone"]
     assert [notice.kind.value for notice in site.told] == ["deleted"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import multiprocessing
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from multiprocessing.connection import Connection
 
 import pytest
 import sqlalchemy as sa
@@ -287,21 +288,25 @@ def _hold(ledger: SqlLedger) -> int:
 
 
 def _growth(url: str, work: Callable[[SqlLedger], int]) -> int:
-    """By how many kilobytes a process of its own grows while it does ``work`` for 100,000 people."""
-    reading, writing = os.pipe()
-    if os.fork() == 0:
-        try:
-            ledger = SqlLedger(open_database(url))
-            ledger.due(NOW, 1)
-            before = _peak_memory()
-            assert work(ledger) == 100_000
-            os.write(writing, str(_peak_memory() - before).encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    os.wait()
-    with os.fdopen(reading) as told:
-        return int(told.read())
+    """By how many kilobytes a process of its own grows while it does ``work`` for 100,000 people.
+
+    It is started anew: a fork would find room for the rows in what the tests before it have freed.
+    """
+    fresh = multiprocessing.get_context("spawn")
+    reading, writing = fresh.Pipe(duplex=False)
+    process = fresh.Process(target=_tell_growth, args=(url, work, writing))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    return int(reading.recv())
+
+
+def _tell_growth(url: str, work: Callable[[SqlLedger], int], told: Connection) -> None:
+    ledger = SqlLedger(open_database(url))
+    ledger.due(NOW, 1)
+    before = _peak_memory()
+    assert work(ledger) == 100_000
+    told.send(_peak_memory() - before)
 
 
 def _peak_memory() -> int:

@@ -15,6 +15,7 @@ from tests.harness.boundaries import How
 from tests.harness.mailbox import LIES, Stored, Trouble
 from tests.harness.process import start
 from tests.harness.site import HOUR, MINUTE, Site, when
+from tests.harness.vendor import STALE
 
 Act = Callable[[Site, random.Random], None]
 ACTS: dict[str, Act] = {}
@@ -359,6 +360,8 @@ def trouble_of_one(site: Site, dice: random.Random) -> None:
     mailbox = site.mailbox(person)
     mailbox.troubles.add(kind)
     site.oracle.lies += kind in MISLEADING
+    if kind is Trouble.STALE_LISTING:
+        site.oracle.shown_late([person], STALE)
     site.audit_all()
     if dice.random() < 0.5:
         site.clock.move(31 * MINUTE)
@@ -377,12 +380,18 @@ def trouble_of_all(site: Site, dice: random.Random) -> None:
     vendor = site.vendors[dice.choice(site.options.vendors)]
     kind = dice.choice(list(Trouble))
     served = [
-        person for person, (name, _) in site.people.items() if name == vendor.name and site.events(person)
+        person
+        for person, (name, _) in site.people.items()
+        if name == vendor.name and site.events(person) and site.oracle.wants(person)
     ]
     if kind is Trouble.LYING and len(served) < 2:
         return  # one mailbox that lies about everything cannot be told from its owner's doing
     vendor.troubles.add(kind)
     site.oracle.lies += kind in MISLEADING
+    if kind is Trouble.STALE_LISTING:
+        site.oracle.shown_late(
+            [person for person, (name, _) in site.people.items() if name == vendor.name], STALE
+        )
     site.audit_all()
     site.clock.move(31 * MINUTE)
     site.audit_all()

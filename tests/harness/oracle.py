@@ -6,7 +6,7 @@ Nothing here asks the program what it thinks, but for what it shows as held or d
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -57,6 +57,7 @@ class Oracle:
     wrongs: list[str] = field(default_factory=list)
     lies: int = 0
     waits: bool = False
+    forgotten: datetime | None = None
 
     # What is told to it ---------------------------------------------------------------------------
 
@@ -73,8 +74,19 @@ class Oracle:
             if person in (None, one.person) and one.void is None:
                 one.void = why
 
+    def state_lost(self, why: str) -> None:
+        """What the program knew of the calendars is gone, or old."""
+        self.void(None, why)
+        self.forgotten = self.site.clock()
+
+    def shown_late(self, people: Collection[str], by: timedelta) -> None:
+        """Their lists are late: what was deleted just before is seen to be there, and vanishes then."""
+        for one in self.deletions:
+            if one.person in people and one.at + by > self.site.clock():
+                one.void = None
+
     def answered(self, person: str, session: str, answer: str) -> None:
-        for one in self._of(person, session):
+        for one in self._standing(person, session):
             one.answer = answer
 
     def given_back(self, person: str, session: str, seats: list[str]) -> None:
@@ -90,7 +102,7 @@ class Oracle:
 
     def _unproven(self, person: str, session: str, seats: list[str]) -> Iterator[str]:
         now, facts = self.site.clock(), self.site.facts.session(session)
-        standing = [one for one in self._of(person, session) if one.stands and set(seats) <= set(one.seats)]
+        standing = [one for one in self._standing(person, session) if set(seats) <= set(one.seats)]
         valid = [one for one in standing if one.void is None]
         if not standing:
             yield "its owner deleted nothing, or another seat's event"
@@ -101,7 +113,11 @@ class Oracle:
         answers = {one.answer for one in valid}
         if "keep" in answers:
             yield "its owner had said to keep it"
-        yield from self._still_there(person, session, now)
+        there = self._still_there(person, session, now)
+        valid = [one for one in valid if one.key not in there]
+        if not valid:
+            yield f"its events are still there: {', '.join(sorted(there.values()))}"
+            return
         if facts is None or facts.begins is None:
             yield "the session has no day"
             return
@@ -116,16 +132,16 @@ class Oracle:
         ):
             yield "only some days were deleted, or each is to be asked about, and nobody was"
 
-    def _still_there(self, person: str, session: str, now: datetime) -> Iterator[str]:
-        """Also where it was moved, and a copy: nothing of the session that is still to come may be there,
-        but for days that were not deleted where some were enough."""
-        deleted = {one.key for one in self._of(person, session) if one.stands}
-        mailbox = self.site.mailbox(person)
+    def _still_there(self, person: str, session: str, now: datetime) -> dict[EventKey, str]:
+        """The days that are still to come of which an event is there after all, in another calendar or as a
+        copy too, and its id."""
+        mailbox, there = self.site.mailbox(person), {}
         for event in mailbox.there():
             to_come = event.day is not None and event.day.end_instant > now
-            known = event.key in deleted and event.marker is not None
-            if known and to_come and event.calendar_id not in mailbox.lost:
-                yield f"{event.event_id} is still in calendar {event.calendar_id}"
+            seen = event.marker is not None and event.calendar_id not in mailbox.lost
+            if event.key and event.key.session == session and to_come and seen:
+                there[event.key] = event.event_id
+        return there
 
     def _all_days(
         self, deletions: list[Deletion], days: tuple[tuple[datetime, datetime], ...], now: datetime
@@ -157,7 +173,7 @@ class Oracle:
         ours = Counter(
             (one.key, one.calendar_id)
             for one in there
-            if one.ours and one.key and one.key.session not in keep and not _out_of_sight(mailbox, one)
+            if one.ours and one.key and one.key.session not in keep and not self._out_of_sight(mailbox, one)
         )
         for (key, calendar), count in ours.items():
             if count > 1:
@@ -170,7 +186,7 @@ class Oracle:
                 if expected and not any(_is(one, day) for one in here):
                     self._wrong(f"I2: {person} lacks {session} at {day.starts:%d %H:%M}")
         for one in there:
-            if not one.ours or one.key is None or one.key.session in keep or _out_of_sight(mailbox, one):
+            if not one.ours or one.key is None or one.key.session in keep or self._out_of_sight(mailbox, one):
                 continue
             right = any(_is(one, day) for day in wanted.get(one.key.session, []))
             waiting = self.waits and one.returned and self._waits(person)
@@ -179,12 +195,27 @@ class Oracle:
                     f"I2: {person} has {one.event_id} of {one.key.session} at {one.day}, unwanted or wrong"
                 )
 
+    def _out_of_sight(self, mailbox: Mailbox, event: Stored) -> bool:
+        """Its owner has put it, or put it back, where no listing shows it: elsewhere, or without its marker.
+        Or it has lost its marker, and nobody remembers its id since the state was lost."""
+        if event.returned and (event.calendar_id != mailbox.default or event.marker is None):
+            return True
+        if event.marker is not None or self.forgotten is None or event.made_at > self.forgotten:
+            return False
+        rows = self.site.desk.entries([mailbox.owner])[mailbox.owner]
+        return all(row.event_id != event.event_id for row in rows)
+
     def _seen(self, mailbox: Mailbox, event: Stored) -> bool:
         return event.calendar_id not in mailbox.lost
 
     def _left_alone(self, person: str, event: Stored) -> bool:
         """A past day by what was last written, or by the LMS, is left as it is."""
         return event.day is None or event.day.end_instant <= self.site.clock()
+
+    def wants(self, person: str) -> bool:
+        """Whether the LMS wants anything in this person's calendar that is still to come."""
+        now = self.site.clock()
+        return any(day.ends > now for days in self._wanted(person).values() for day in days)
 
     def _wanted(self, person: str) -> dict[str, list[WantedDay]]:
         facts = self.site.facts
@@ -197,7 +228,7 @@ class Oracle:
 
     def _excused(self, person: str, session: str, day: WantedDay) -> bool:
         """Its owner has deleted it and nothing has come of it yet, or it is shown as held or dismissed."""
-        deleted = any(one.stands for one in self._of(person, session))
+        deleted = any(self._standing(person, session))
         return deleted or self._shown(person, session)
 
     def _waits(self, person: str) -> bool:
@@ -255,6 +286,11 @@ class Oracle:
             if (now.title, now.version, now.there) != before:
                 self._wrong(f"I3: an event of {person}'s own was touched")
 
+    def _standing(self, person: str, session: str) -> list[Deletion]:
+        """The deletions that nobody has taken back: neither their owner, nor we by another event since."""
+        events = self.site.mailbox(person).events
+        return [one for one in self._of(person, session) if one.stands and not _made_again(one.event, events)]
+
     def _of(self, person: str, session: str) -> list[Deletion]:
         return [one for one in self.deletions if (one.person, one.key.session) == (person, session)]
 
@@ -262,9 +298,11 @@ class Oracle:
         self.wrongs.append(what)
 
 
-def _out_of_sight(mailbox: Mailbox, event: Stored) -> bool:
-    """Its owner has put it, or put it back, where no listing shows it: elsewhere, or without its marker."""
-    return event.returned and (event.calendar_id != mailbox.default or event.marker is None)
+def _made_again(deleted: Stored, events: Sequence[Stored]) -> bool:
+    """Whether we have made an event of the same day since; ``events`` lie in the order of their making."""
+    since = next((number for number, event in enumerate(events) if event is deleted), len(events))
+    later = (event for event in events[since + 1 :] if event.ours and event.key == deleted.key)
+    return any(event.removed_by not in ("us", "moved") for event in later)
 
 
 def _is(event: Stored, day: WantedDay) -> bool:

@@ -274,7 +274,7 @@ class Site:
             file.unlink()
         self.witness.unlink(missing_ok=True)
         shutil.copy(self.templates.state, self.state)
-        self.oracle.void(None, "the state was lost")
+        self.oracle.state_lost("the state was lost")
         for person in self.people:
             self.connect(person)
 
@@ -334,7 +334,7 @@ class Site:
         for file in self.folder.glob("state.db*"):
             file.unlink()
         shutil.copy(backup, self.state)
-        self.oracle.void(None, "the state was restored from an old copy")
+        self.oracle.state_lost("the state was restored from an old copy")
 
     def _faults_stop(self) -> None:
         for vendor in self.vendors.values():

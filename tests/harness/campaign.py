@@ -61,6 +61,12 @@ class Report:
     wrongs: list[str] = field(default_factory=list)
     begun: float = field(default_factory=time.monotonic)
 
+    def found(self, *wrongs: str) -> None:
+        """Something is wrong; told at once, since what is still to come may take hours."""
+        self.wrongs += wrongs
+        for wrong in wrongs:
+            print(f"\n{self.name}: {wrong}", file=sys.stderr)
+
     def write(self, folder: Path = REPORTS) -> None:
         """Keep it, with the date and the commit it was made on. Where its seeds go on where those of the
         report that is there ended, it is added to that one: a long run may be made in parts."""
@@ -176,7 +182,7 @@ def boundaries(stride: int, first: int = 0, vendor: str = "") -> Report:
         for number, wrongs in enumerate(at_once(partial(_run, files, vendor), jobs[first:], report), first):
             report.parameters["last run"] = number
             report.counts["runs"] += 1
-            report.wrongs += wrongs
+            report.found(*wrongs)
     return report
 
 
@@ -223,7 +229,7 @@ def histories(count: int, first: int, vendor: str = "", length: int = LENGTH) ->
             if outcome.wrongs:
                 told = history(seed, length, vendor)
                 short = shortened(files, told) if len(report.wrongs) < SHOWN else told
-                report.wrongs.append(f"{short}: {outcome.wrongs[0]}")
+                report.found(f"{short}: {outcome.wrongs[0]}")
     return report
 
 
@@ -246,7 +252,7 @@ def lost_replies(count: int, only: str = "") -> Report:
                 seed += 8
                 for kinds, wrongs in at_once(partial(lose_replies, files, vendor), seeds, report):
                     lost += kinds
-                    report.wrongs += wrongs
+                    report.found(*wrongs)
             report.parameters[f"seeds, {vendor}"] = f"0 to {seed - 1}"
             report.counts |= {f"{vendor}: {kind}": lost[kind] for kind in sorted(lost)}
     return report
@@ -262,7 +268,7 @@ def kills(count: int, first: int, vendor: str = "") -> Report:
     for seed, made in at_once(partial(_killed, vendor), houses, report, 1):
         report.parameters["last seed"] = seed
         total += made.counts
-        report.wrongs += [f"seed {seed}: {wrong}" for wrong in made.wrongs]
+        report.found(*(f"seed {seed}: {wrong}" for wrong in made.wrongs))
     report.counts = dict(sorted(total.items()))
     return report
 

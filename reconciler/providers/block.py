@@ -154,6 +154,8 @@ def _unpaired_tags(html: str) -> str:
 
 def _without_remains(description: str, block: str) -> str:
     """The description without single delimiters, parts of them, and lines of the block beside them."""
+    if not description:
+        return description
     pieces = _BREAK.split(description)  # text, break, text, break, ... text
     texts = [folded(text_of(piece) if "<" in piece or "&" in piece else piece) for piece in pieces[::2]]
     ours = [folded(line) for line in _harmless(block).split("\n") if line.strip()]

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from reconciler.errors import VendorUnavailable
 from reconciler.model import Connection, Content, Draft, Marker
@@ -201,10 +202,10 @@ class _Watched(Transport):
         super().__init__(Guard([vendor._address]))
         self._boundaries = vendor.boundaries
 
-    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
+    def send(self, method: str, *given: Any) -> Answer:
         return self._boundaries.cross(
             f"caldav {method}",
-            lambda: super(_Watched, self).send(method, url, headers, body),
+            lambda: super(_Watched, self).send(method, *given),
             lambda: VendorUnavailable("no answer"),
         )
 

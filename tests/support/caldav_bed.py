@@ -20,7 +20,7 @@ from reconciler.model import Connection
 from reconciler.ports import Granted, SignIn
 from reconciler.providers.caldav.client import Server, Wire, login_of
 from reconciler.providers.caldav.connect import CalDavSignIn
-from reconciler.providers.caldav.guard import Guard
+from reconciler.providers.caldav.guard import Guard, Origin
 from reconciler.providers.caldav.manners import Manners
 from reconciler.providers.caldav.provider import CalDavCalendar, CalDavProvider
 from reconciler.providers.caldav.transport import Answer, Transport
@@ -72,9 +72,9 @@ class Recording(Transport):
         super().__init__(guard, **given)
         self.seen: list[tuple[str, str, Answer]] = []
 
-    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
-        answer = super().send(method, url, headers, body)
-        self.seen.append((method, url, answer))
+    def send(self, method: str, origin: Origin, target: str, *given: Any) -> Answer:
+        answer = super().send(method, origin, target, *given)
+        self.seen.append((method, f"{origin}{target}", answer))
         return answer
 
 

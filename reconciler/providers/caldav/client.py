@@ -231,8 +231,7 @@ class Server:
 
     def _sent(self, request: _Request) -> Answer:
         headers = {**request.headers, "Authorization": self._authorization}
-        url = f"{self.origin}{request.path}"
-        answer = self._wire.transport.send(request.method, url, headers, request.body)
+        answer = self._wire.transport.send(request.method, self.origin, request.path, headers, request.body)
         named = (answer.headers.get(name, "") for name in ("Date", "X-Request-Id"))
         self.heard.append(Heard(request.operation, answer.status, *named))
         problem = self._problem(answer)

@@ -74,7 +74,7 @@ def away(wire: Wire, address: str) -> str | None:
     answers = []
     for start in _starts(path):
         try:
-            answer = wire.transport.send("PROPFIND", f"{origin}{start}", {"Depth": "0"})
+            answer = wire.transport.send("PROPFIND", origin, start, {"Depth": "0"})
         except ReconcilerError as problem:
             return str(problem)
         if answer.status in {207, 401, *_REDIRECTS}:

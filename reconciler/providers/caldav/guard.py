@@ -45,10 +45,15 @@ class Origin(NamedTuple):
     host: str
     port: int
 
+    @property
+    def netloc_host(self) -> str:
+        """The host as it stands in an address: one of version 6 in brackets (RFC 3986 section 3.2.2)."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
         usual = _PORTS[self.scheme] == self.port
-        return f"{self.scheme}://{host}" if usual else f"{self.scheme}://{host}:{self.port}"
+        address = f"{self.scheme}://{self.netloc_host}"
+        return address if usual else f"{address}:{self.port}"
 
 
 def origin_of(address: str) -> Origin:
@@ -63,6 +68,12 @@ def origin_of(address: str) -> Origin:
     if parts.scheme not in _PORTS or "@" in parts.netloc or port == 0:
         raise Refused
     return Origin(parts.scheme, _host(host), port or _PORTS[parts.scheme])
+
+
+def check_target(target: str) -> None:
+    """Raise :class:`Refused` for what is not plainly a path on an origin, perhaps with a query."""
+    if not target.startswith("/") or _UNPRINTABLE.search(target):
+        raise Refused
 
 
 def _host(name: str) -> str:

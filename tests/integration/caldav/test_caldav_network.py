@@ -1,7 +1,8 @@
-"""How CalDAV goes through a proxy, which is the operator's."""
+"""How CalDAV goes over the network: straight to an origin, or through the operator's proxy."""
 
 from __future__ import annotations
 
+import socket
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from reconciler.errors import VendorUnavailable
-from reconciler.providers.caldav.guard import Guard, Refused
+from reconciler.providers.caldav.guard import Guard, Refused, origin_of
 from reconciler.providers.caldav.transport import Transport
 
 NAMED = ("http://plain.invalid", "https://cloud.invalid")
@@ -48,12 +49,47 @@ def proxy() -> Iterator[HTTPServer]:
 def test_everything_goes_through_the_proxy_with_its_login_and_only_what_is_named(proxy: HTTPServer) -> None:
     url = f"http://ilt:s%2Ft@127.0.0.1:{proxy.server_address[1]}"
     transport = Transport(Guard([*NAMED, "*"], proxied=True), proxy=url)
-    assert transport.send("PROPFIND", "http://plain.invalid/dav/", {}).status == 207
+    assert transport.send("PROPFIND", origin_of("http://plain.invalid"), "/dav/", {}).status == 207
     with pytest.raises(VendorUnavailable):
-        transport.send("PROPFIND", "https://cloud.invalid/dav/", {})
+        transport.send("PROPFIND", origin_of("https://cloud.invalid"), "/dav/", {})
     with pytest.raises(Refused):
-        transport.send("PROPFIND", "https://other.invalid/dav/", {})
+        transport.send("PROPFIND", origin_of("https://other.invalid"), "/dav/", {})
     assert proxy.RequestHandlerClass.asked == [  # type: ignore[attr-defined]
         ("PROPFIND", "http://plain.invalid/dav/", LOGIN),
         ("CONNECT", "cloud.invalid:443", LOGIN),
     ]
+
+
+class _Plain(BaseHTTPRequestHandler):
+    """Answers what it was asked, and of whom."""
+
+    def do_GET(self) -> None:
+        said = f"{self.path} of {self.headers['Host']}".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+class _Server6(HTTPServer):
+    address_family = socket.AF_INET6
+
+
+def test_a_server_at_an_address_of_version_6_is_asked_for_what_stands_behind_its_origin() -> None:
+    with _Server6(("::1", 0), _Plain) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://[::1]:{server.server_address[1]}"
+        answer = Transport(Guard([address])).send("GET", origin_of(address), "/dav/%C3%A4?x=1", {})
+        assert answer.text == f"/dav/%C3%A4?x=1 of {address.removeprefix('http://')}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    "target", ["", "dav/", "@evil.invalid/", "//a b", "/a\r\nHost: evil", "/a\x00", "/a\\b"]
+)
+def test_what_is_not_plainly_a_path_is_not_asked_for(target: str) -> None:
+    with pytest.raises(Refused):
+        Transport(Guard(["http://127.0.0.1:9"])).send("GET", origin_of("http://127.0.0.1:9"), target, {})

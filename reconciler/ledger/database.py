@@ -39,15 +39,11 @@ class Database:
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
-        self._writer = engine.execution_options(begin="IMMEDIATE")
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        """Whether this is a file here, rather than a server."""
         # SQLite has one writer at a time. Threads that queue here wait in turn, where SQLite would have
         # them sleep and try again.
         self._turn: AbstractContextManager[Any] = threading.Lock() if self.is_sqlite else nullcontext()
-
-    @property
-    def is_sqlite(self) -> bool:
-        """Whether this is a file here, rather than a server."""
-        return self.engine.dialect.name == "sqlite"
 
     @property
     def file(self) -> Path | None:
@@ -59,13 +55,21 @@ class Database:
     def reading(self) -> Iterator[sa.Connection]:
         """A transaction that writes nothing; raises ``StateUnreadable``."""
         with _our_words(), self.engine.connect() as connection:
+            self._begin(connection, "DEFERRED")
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
         """A transaction, committed at its end unless an exception leaves it; raises ``StateUnreadable``."""
-        with self._turn, _our_words(), self._writer.begin() as connection:
+        with self._turn, _our_words(), self.engine.begin() as connection:
+            self._begin(connection, "IMMEDIATE")
             yield connection
+
+    def _begin(self, connection: sa.Connection, how: str) -> None:
+        """Not by a listener of the library's: with one it looks for listeners around every statement."""
+        if self.is_sqlite:
+            driver: Any = connection.connection.driver_connection
+            driver.execute(f"BEGIN {how}")
 
     def close(self) -> None:
         """Close every connection that is not in use."""
@@ -101,7 +105,6 @@ def _sqlite(url: sa.URL, pool_size: int) -> sa.Engine:
         connect_args={"timeout": PATIENCE},
     )
     sa.event.listen(engine, "connect", _prepare_sqlite)
-    sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
@@ -126,10 +129,6 @@ def _busy(error: BaseException) -> bool:
 def _turn_on_write_ahead_log(connection: sqlite3.Connection) -> None:
     if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         connection.execute("PRAGMA journal_mode = WAL")
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('begin', 'DEFERRED')}")
 
 
 def _postgresql(url: sa.URL, pool_size: int) -> sa.Engine:
@@ -158,7 +157,7 @@ def _our_words() -> Iterator[None]:
     """The library's errors as ours. Not chained: a server's detail lines may quote what is in a row."""
     try:
         yield
-    except sa.exc.SQLAlchemyError as error:
+    except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
         cause = getattr(error, "orig", None) or error
         first_line = str(cause).strip().partition("\n")[0]
         raise StateUnreadable(

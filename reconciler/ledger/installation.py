@@ -21,8 +21,13 @@ from reconciler.ledger.database import Database, insert_missing
 from reconciler.ledger.tables import installation
 from reconciler.ports import Installation
 
+# Made once, for every cycle sends them: to build a statement costs more than to send it.
 _SELECT = installation.select()
-"""Made once, for every cycle sends it: to build a statement costs more than to send it."""
+_BEATING = installation.update().values(heartbeat=sa.bindparam("at"))
+_COUNTER, _WITNESSED = installation.c.restore_counter, sa.bindparam("witnessed", type_=sa.Integer)
+_COUNTING_ON = installation.update().values(
+    restore_counter=sa.case((_COUNTER < _WITNESSED, _WITNESSED), else_=_COUNTER) + 1
+)
 
 
 class Witness(StrEnum):
@@ -49,19 +54,17 @@ class InstallationRecord:
     def adopt_installation(self, adopted: Installation, who: str, origin: str, now: datetime) -> None:
         """From now on this state belongs to this installation."""
         with self._database.writing() as connection:
-            _change(
-                connection,
-                id=adopted.id,
-                lms_address=adopted.lms_address,
-                public_address=adopted.public_address,
-            )
+            _begin(connection)
+            addresses = {"lms_address": adopted.lms_address, "public_address": adopted.public_address}
+            connection.execute(installation.update().values(id=adopted.id, **addresses))
             detail = f"{adopted.id}, LMS {adopted.lms_address}, public {adopted.public_address}"
             write_audit(connection, AuditLine(now, who, origin, "installation adopted", detail=detail))
 
     def heartbeat(self, now: datetime) -> None:
         """Somebody maintains the calendars at ``now``."""
         with self._database.writing() as connection:
-            _change(connection, heartbeat=now)
+            _begin(connection)
+            connection.execute(_BEATING, {"at": now})
 
     def last_heartbeat(self) -> datetime | None:
         """When somebody last maintained the calendars."""
@@ -86,13 +89,10 @@ class InstallationRecord:
         Raises ``StateUnreadable`` if either cannot be written.
         """
         witnessed = _read_witness(file) or 0
-        counter = installation.c.restore_counter
         with self._database.writing() as connection:
-            _change(
-                connection,
-                restore_counter=sa.case((counter < witnessed, witnessed), else_=counter) + 1,
-            )
-            new = connection.scalars(sa.select(counter)).one()
+            _begin(connection)
+            connection.execute(_COUNTING_ON, {"witnessed": witnessed})
+            new = connection.execute(_SELECT).one().restore_counter
         _write_witness(file, new)
 
     def witness_join(self, file: Path) -> None:
@@ -109,9 +109,9 @@ class InstallationRecord:
             return connection.execute(_SELECT).one_or_none()
 
 
-def _change(connection: sa.Connection, **values: object) -> None:
+def _begin(connection: sa.Connection) -> None:
+    """There is one row, from the first change on."""
     insert_missing(connection, installation, [{"one": 1}])
-    connection.execute(installation.update().values(**values))
 
 
 def _read_witness(file: Path) -> int | None:

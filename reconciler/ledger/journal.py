@@ -33,6 +33,7 @@ _COUNTS = (
     .where(event.c.ends > sa.bindparam("now"))
     .group_by(event.c.provider, _STANDING)
 )
+_NO_REFUSALS = refusal.delete()
 _CONNECTION_COUNTS = sa.select(connections.c.provider, connections.c.state, sa.func.count()).group_by(
     connections.c.provider, connections.c.state
 )
@@ -141,7 +142,7 @@ class Journal:
             for place, each in enumerate(refused)
         ]
         with self._database.writing() as connection:
-            connection.execute(refusal.delete())
+            connection.execute(_NO_REFUSALS)
             if rows:
                 connection.execute(refusal.insert(), rows)
 

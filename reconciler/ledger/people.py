@@ -33,7 +33,7 @@ class People:
     def switches(self) -> Mapping[str, AccountSwitches]:
         """The switches of every account that has any."""
         with self._database.reading() as connection:
-            return {row.account: switches_of(row) for row in connection.execute(account.select())}
+            return {row.account: switches_of(row) for row in connection.execute(_SWITCHES)}
 
     def set_switches(
         self, switches: AccountSwitches, who: str, now: datetime, origin: str = "command line"
@@ -89,10 +89,8 @@ class People:
 
         A calendar that nobody maintains any more is not to be looked at; its next push does that.
         """
-        statement = _due(audits or AuditIntervals())
-        if provider is not None:
-            statement = statement.where(connections.c.provider == provider)
-        given = {"limit": limit, "lapsing": now - LAPSING, **_instants(now)}
+        statement = _due(audits or AuditIntervals(), one_provider=provider is not None)
+        given = {"limit": limit, "lapsing": now - LAPSING, "provider": provider, **_instants(now)}
         with self._database.reading() as connection:
             return [person_state_of(row) for row in connection.execute(statement, given)]
 
@@ -117,6 +115,7 @@ _IN_USE = connections.c.state.in_([ConnectionState.CONNECTED.value, ConnectionSt
 
 
 # What every cycle sends is made once, and sent with values: to build a statement costs more than to send it.
+_SWITCHES = account.select()
 _NOW, _NEAR, _FORTNIGHT = (sa.bindparam(name, type_=Instant) for name in ("now", "near", "fortnight"))
 
 
@@ -130,12 +129,12 @@ def _states() -> sa.Select[Any]:
 
 
 @lru_cache(maxsize=8)
-def _due(audits: AuditIntervals) -> sa.Select[Any]:
-    state = person_state.c
+def _due(audits: AuditIntervals, one_provider: bool) -> sa.Select[Any]:
+    state, theirs = person_state.c, [connections.c.provider == sa.bindparam("provider")]
     near = sa.or_(state.next_start <= _NEAR, state.next_audit <= sa.bindparam("lapsing", type_=Instant))
     return (
         _with_connection()
-        .where(state.next_audit <= _NOW, not_backed_off(_NOW), _IN_USE)
+        .where(state.next_audit <= _NOW, not_backed_off(_NOW), _IN_USE, *(theirs if one_provider else []))
         .order_by(near.is_(True).desc(), _waited(audits).desc(), state.person)
         .limit(sa.bindparam("limit", type_=sa.Integer))
     )

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
 from reconciler.ledger.audit import AuditLine, write_audit
+from reconciler.ledger.columns import Instant
 from reconciler.ledger.database import Database, chunks, upsert
 from reconciler.ledger.rows import columns_of_hold, hold_of
 from reconciler.ledger.tables import event, hold, person_state, told
@@ -19,6 +22,23 @@ from reconciler.ports import MAIL_NOTHING, Hold
 _HOLDS = hold.select().order_by(hold.c.since, hold.c.guard, hold.c.subject)
 
 _MAY_BE_THERE = [state.value for state in (State.PENDING, State.LIVE, State.MISSING, State.HELD)]
+
+
+@cache
+def _upcoming() -> sa.Select[Any]:
+    """Made once: to build a statement costs more than to send it."""
+    now = sa.bindparam("now", type_=Instant)
+    in_calendars = sa.select(event.c.account, event.c.session, event.c.person).where(
+        event.c.ends > now, event.c.state.in_(_MAY_BE_THERE)
+    )
+    by_mail = (
+        sa.select(told.c.account, told.c.session, told.c.person)
+        .join(person_state, person_state.c.person == told.c.person)
+        .where(told.c.ends > now, told.c.state != ToldState.ENDED.value)
+        .where(person_state.c.mailed != MAIL_NOTHING)
+    )
+    both = sa.union(in_calendars, by_mail).subquery()
+    return sa.select(both.c.account, both.c.session, sa.func.count()).group_by(both.c.account, both.c.session)
 
 
 class Rails:
@@ -33,22 +53,9 @@ class Rails:
         Counted is what may be in a calendar, pending, live, missing and held rows that end after ``now``; and
         what those were told of who are told by mail.
         """
-        in_calendars = sa.select(event.c.account, event.c.session, event.c.person).where(
-            event.c.ends > now, event.c.state.in_(_MAY_BE_THERE)
-        )
-        by_mail = (
-            sa.select(told.c.account, told.c.session, told.c.person)
-            .join(person_state, person_state.c.person == told.c.person)
-            .where(told.c.ends > now, told.c.state != ToldState.ENDED.value)
-            .where(person_state.c.mailed != MAIL_NOTHING)
-        )
-        both = sa.union(in_calendars, by_mail).subquery()
-        statement = sa.select(both.c.account, both.c.session, sa.func.count()).group_by(
-            both.c.account, both.c.session
-        )
         found: defaultdict[str, dict[str, int]] = defaultdict(dict)
         with self._database.reading() as connection:
-            for account, session, people in connection.execute(statement):
+            for account, session, people in connection.execute(_upcoming(), {"now": now}):
                 found[account][session] = people
         return dict(found)
 

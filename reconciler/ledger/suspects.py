@@ -35,6 +35,19 @@ _UNSEEN = timedelta(days=1)
 _GIVEN = [State.UNREGISTERING.value, State.UNREGISTERED.value]
 
 # Made once: to build a statement costs more than to send it.
+_SINCE = sa.func.coalesce(event.c.missing_since, sa.literal(EPOCH, event.c.missing_since.type))
+_UNRESOLVED = event.c.state == State.UNREGISTERING.value
+_HEARING = (
+    sa.select(event.c.person)
+    .where(
+        has_vanished,
+        event.c.state.in_(_IN_QUESTION),
+        sa.or_(event.c.ends > sa.bindparam("now", type_=Instant), _UNRESOLVED),
+    )
+    .group_by(event.c.person)
+    .order_by(sa.func.min(_SINCE), event.c.person)
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
 _MAKING_DUE = (
     person_state.update()
     .where(person_state.c.person == sa.bindparam("whose"))
@@ -56,17 +69,8 @@ class Suspects:
     def in_question(self, now: datetime, limit: int) -> Sequence[str]:
         """The people with events that have vanished and are not past, longest missed first; and those with
         an un-registration whose end was never written down, however long ago."""
-        unresolved = event.c.state == State.UNREGISTERING.value
-        since = sa.func.coalesce(event.c.missing_since, sa.literal(EPOCH, event.c.missing_since.type))
-        statement = (
-            sa.select(event.c.person)
-            .where(has_vanished, event.c.state.in_(_IN_QUESTION), sa.or_(event.c.ends > now, unresolved))
-            .group_by(event.c.person)
-            .order_by(sa.func.min(since), event.c.person)
-            .limit(limit)
-        )
         with self._database.reading() as connection:
-            return list(connection.scalars(statement))
+            return list(connection.scalars(_HEARING, {"now": now, "limit": limit}))
 
     def exceeding(self, limit: FleetLimit) -> Fleet | None:
         """How many seats vanished at a vendor, and how many are in place, if that is beyond the limit."""

@@ -324,7 +324,6 @@ class Site:
         backup = self.folder / "backup.db"
         backup.unlink(missing_ok=True)
         with self.desk.database.engine.connect() as connection:
-            connection.exec_driver_sql("COMMIT")
             connection.exec_driver_sql(f"VACUUM INTO '{backup}'")
         return backup
 

@@ -113,7 +113,6 @@ def _forget_the_past(site: Site) -> None:
 def _size(site: Site) -> int:
     """With what is in the log beside it; a checkpoint first, as its size is not what is kept."""
     with site.desk.database.engine.connect() as connection:
-        connection.exec_driver_sql("COMMIT")
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     return sum(file.stat().st_size for file in site.folder.glob("state.db*"))
 

@@ -175,16 +175,18 @@ def move_event(site: Site, dice: random.Random) -> None:
             mailbox.move(found[1], elsewhere[0], site.clock())
 
 
-def _out_of_our_sight(site: Site, person: str) -> None:
-    """Where a server cannot be searched, what bears another name looks deleted: its owner may be asked."""
-    site.oracle.lies += not site.vendors[site.people[person][0]].searchable
+def _out_of_our_sight(site: Site, person: str, *copied: Stored) -> None:
+    """What bears another name now looks deleted, and its owner may be asked, where it has no marker or the
+    server cannot be searched by it."""
+    searchable = site.vendors[site.people[person][0]].searchable
+    site.oracle.lies += not searchable or any(event.marker is None for event in copied)
 
 
 @act(3)
 def copy_event(site: Site, dice: random.Random) -> None:
     found = _event(site, dice)
     if found:
-        _out_of_our_sight(site, found[0])
+        _out_of_our_sight(site, *found)
         site.mailbox(found[0]).copy(found[1], site.clock())
         if dice.random() < 0.4:
             site.mailbox(found[0]).delete(found[1], site.clock(), by="replaced by its copy")
@@ -211,7 +213,7 @@ def strip_marker(site: Site, dice: random.Random) -> None:
 @act(1)
 def migrate(site: Site, dice: random.Random) -> None:
     person = _person(site, dice)
-    _out_of_our_sight(site, person)
+    _out_of_our_sight(site, person, *site.mailbox(person).there())
     site.mailbox(person).migrate(site.clock())
 
 

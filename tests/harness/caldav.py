@@ -183,7 +183,8 @@ class CalDav(Vendor):
             self.wrong(f"wrote to {event.event_id}, which is none of ours")
         actual = mapping.event_of(raw, event.calendar_id)
         event.title, event.location, event.block = actual.title, actual.location, actual.block
-        event.day, event.marker, event.version = actual.day, actual.marker, mailbox.fresh()
+        event.day = event.written = actual.day
+        event.marker, event.version = actual.marker, mailbox.fresh()
         assert isinstance(mailbox, CalDavMailbox)
         mailbox.published[raw.path] = event.version
 

@@ -34,7 +34,9 @@ class Stored:
     """An event as it lies in a calendar, or lay.
 
     ``key`` is what we first wrote it for, whatever has become of its marker; ``None`` for what is none of
-    ours. ``ours``: we made it. ``returned``: its owner, not we, made it come (back) where it is.
+    ours. ``ours``: we made it. ``written``: the day that we wrote last, whatever its owner has made of it.
+    ``returned``: its owner, not we, made it come (back) where it is. ``version_there``: the last one before
+    it was removed.
     """
 
     event_id: str
@@ -54,16 +56,19 @@ class Stored:
     removed_by: str | None = None
     removed_at: datetime | None = None
     returned: bool = False
+    version_there: int = 0
+    written: Day | None = None
 
     @property
     def etag(self) -> str:
         return f'"{self.version}"'
 
     def actual(self) -> ActualEvent:
+        """What a calendar shows of it; of what has been removed, what a list that is late still shows."""
         return ActualEvent(
             self.event_id,
             self.calendar_id,
-            self.etag,
+            self.etag if self.there else f'"{self.version_there}"',
             self.marker,
             self.made_as,
             self.title,
@@ -116,7 +121,7 @@ class Mailbox:
 
     def delete(self, event: Stored, now: datetime, by: str = "owner") -> None:
         event.there, event.removed_by, event.removed_at = False, by, now
-        event.version = self.fresh()
+        event.version_there, event.version = event.version, self.fresh()
         self.publish()
 
     def restore(self, event: Stored) -> None:

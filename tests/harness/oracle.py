@@ -146,7 +146,8 @@ class Oracle:
     def _all_days(
         self, deletions: list[Deletion], days: tuple[tuple[datetime, datetime], ...], now: datetime
     ) -> bool:
-        starts = {one.event.day.start_instant for one in deletions if one.event.day}
+        written = [one.event.written or one.event.day for one in deletions]
+        starts = {day.start_instant for day in written if day}
         return all(begin in starts for begin, _ in days)
 
     # I1, I2: calendars ----------------------------------------------------------------------------

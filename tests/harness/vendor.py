@@ -200,6 +200,7 @@ class VendorCalendar:
             self._vendor.wrong(f"brought back {event.event_id}, which its owner had deleted")
         event.title, event.location = draft.content.title, draft.content.location
         event.block, event.day, event.marker = draft.content.block, draft.day, draft.marker
+        event.written = draft.day
         event.version = self._mailbox.fresh()
         return Written(event.event_id, event.calendar_id, event.etag)
 

@@ -25,10 +25,10 @@ from reconciler.diff.confirm import (
     Sought,
     Unregister,
 )
-from reconciler.diff.fields import Field, differences, token_of
+from reconciler.diff.fields import Field, differences, ours
 from reconciler.diff.why import LMS_REFUSED
-from reconciler.errors import EventRefused, LmsUnreadable
-from reconciler.evidence import evidence_for, has_witness, mark_of, request_for, request_of
+from reconciler.errors import LmsUnreadable
+from reconciler.evidence import evidence_for, has_witness, mark_of, request_for, request_of, seek
 from reconciler.look import MARGIN
 from reconciler.model import (
     Connection,
@@ -139,8 +139,10 @@ class Confirmation:
         deadline = self.court.registrar.now() + timedelta(seconds=PROOF_SECONDS)
         calendar = self.world.providers[self.connection.provider].open(self.connection)
         calendar.listing(self.order.now - MARGIN)
-        sought = {entry.key: self._seek(calendar, entry) for entry in to_ask}
+        installation = self.world.policy.installation
+        sought = {entry.key: seek(calendar, self.connection, installation, entry) for entry in to_ask}
         witnessed = has_witness(self.world.ledger, self.connection, to_ask, self.order.now)
+        witnessed &= not any(one.denied for one in sought.values())
         bench = self._bench(entries, sought, witnessed)
         return done + [self._carry_out(one, bench, calendar, deadline) for one in bench.judge()]
 
@@ -175,18 +177,6 @@ class Confirmation:
             witnessed=witnessed,
         )
 
-    def _seek(self, calendar: Calendar, entry: LedgerEntry) -> Sought:
-        """Ask for the event by its id, and for its key in every calendar that the grant shows."""
-        by_id, seen = None, True
-        if entry.event_id is not None:
-            try:
-                by_id = calendar.get(entry.event_id, entry.calendar_id or self.connection.calendar_id)
-            except EventRefused:
-                seen = False  # the calendar it was moved to is gone or closed to us: no deletion of this one
-        found = calendar.find(token_of(self.world.policy.installation, entry.key))
-        alive = tuple(event for event in found.events if event.event_id not in entry.doomed)
-        return Sought(by_id, alive, found.everywhere and seen)
-
     # Acting ---------------------------------------------------------------------------------------
 
     def _carry_out(self, judgement: Judgement, bench: Bench, calendar: Calendar, deadline: datetime) -> str:
@@ -217,6 +207,7 @@ class Confirmation:
             etag=actual.etag,
             missing_since=None,
             suspicion=Suspicion(put_back=judgement.entry.suspicion.put_back),
+            copied=not ours(self.world.policy.installation, judgement.entry, actual),
         )
         self._save([back], "found again", f"in calendar {actual.calendar_id}")
         if actual.marker is None and event is not None:

@@ -1,5 +1,5 @@
-"""What must be there before the LMS is asked to give a seat back: a witness, and what is written down of the
-proof, which is ids, times and statuses, never a text."""
+"""What must be there before the LMS is asked to give a seat back: that the calendars have been asked, a
+witness, and what is written down of the proof, which is ids, times and statuses, never a text."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from datetime import datetime
 
 from reconciler.diff.confirm import Sought, Unregister
 from reconciler.diff.fields import token_of
-from reconciler.model import Connection, EventKey, LedgerEntry
-from reconciler.ports import Evidence, Heard, Ledger, Unregistration
+from reconciler.errors import EventRefused
+from reconciler.model import ActualEvent, Connection, EventKey, Found, LedgerEntry
+from reconciler.ports import Calendar, Evidence, Heard, Ledger, Unregistration
 
 
 def has_witness(ledger: Ledger, connection: Connection, absent: Sequence[LedgerEntry], now: datetime) -> bool:
@@ -21,6 +22,32 @@ def has_witness(ledger: Ledger, connection: Connection, absent: Sequence[LedgerE
         return True
     ledger.call_witness(connection.provider, connection.person, now)
     return False
+
+
+def seek(calendar: Calendar, connection: Connection, installation: str, entry: LedgerEntry) -> Sought:
+    """Ask for the event by its id, and for its key in every calendar that the grant shows."""
+    by_id, seen = None, True
+    if entry.event_id is not None:
+        try:
+            by_id = calendar.get(entry.event_id, entry.calendar_id or connection.calendar_id)
+        except EventRefused:
+            seen = False  # the calendar it was moved to is gone or closed to us: no deletion of this one
+    found = calendar.find(token_of(installation, entry.key))
+    # What lay in a calendar that is gone went with it: nobody deleted this one.
+    seen &= entry.calendar_id in (None, connection.calendar_id, *found.calendars)
+    return Sought(
+        by_id=by_id,
+        found=tuple(event for event in found.events if event.event_id not in entry.doomed),
+        everywhere=found.everywhere and seen,
+        denied=by_id is not None and _is_denied(by_id, found),
+    )
+
+
+def _is_denied(by_id: ActualEvent, found: Found) -> bool:
+    """Whether the lists of a calendar lack what is in it, with our marker by which they are made."""
+    listed = any(event.event_id == by_id.event_id for event in found.events)
+    shown = found.everywhere and by_id.calendar_id in found.calendars
+    return shown and by_id.marker is not None and not listed
 
 
 def request_for(

@@ -343,10 +343,12 @@ class Listing:
 class Found:
     """What a search for one key over all calendars of a grant gave.
 
-    ``everywhere`` is false where the grant does not show all of the person's calendars.
+    ``calendars`` are the ids of those that were looked through; ``everywhere`` is false where the grant does
+    not show all of the person's calendars.
     """
 
     events: tuple[ActualEvent, ...]
+    calendars: tuple[str, ...]
     everywhere: bool
 
 

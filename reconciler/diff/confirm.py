@@ -51,11 +51,13 @@ class ConfirmPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """What the calendars said about one row: by its recorded id, and by its key in all of them."""
+    """What the calendars said about one row: by its recorded id, and by its key in all of them. ``denied``:
+    the event is there, and the lists that should show it do not."""
 
     by_id: ActualEvent | None
     found: tuple[ActualEvent, ...]
     everywhere: bool
+    denied: bool = False
 
     @property
     def present(self) -> ActualEvent | None:
@@ -131,7 +133,8 @@ _VANISHED = (State.MISSING, State.HELD, State.UNREGISTERING, State.UNREGISTERED)
 @dataclass(frozen=True)
 class Bench:
     """Everything one person's judgement needs. ``fleet_held``: too many seats have vanished at this vendor.
-    ``witnessed``: another calendar there was seen not to be empty meanwhile.
+    ``witnessed``: another calendar there was seen not to be empty meanwhile, and this one's lists deny
+    nothing that is in it.
 
     ``sought`` holds what was asked of the calendars, for the rows for which it was asked; a row without
     it is judged only by what needs no asking.
@@ -244,7 +247,7 @@ class Bench:
             if any(entry.suspicion.hold_reason is not HoldReason.FLEET_GUARD for entry in absent):
                 yield HoldSeat(session, tuple(absent), HoldReason.FLEET_GUARD)
         elif not (self.witnessed or given):
-            return  # perhaps every calendar of the vendor is empty at once
+            return  # perhaps every calendar of the vendor looks empty at once, or this one does
         elif any(self._held_too_long(entry) for entry in absent) and not given:
             yield from self.put_back(absent, "asked, and not answered in time", final=False)
         elif (why := self._may_not(registration)) is not None:

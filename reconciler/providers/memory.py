@@ -76,7 +76,7 @@ class MemoryCalendar:
         with self._call("find"):
             events = (event for event in self._mailbox.events() if event.marker)
             found = tuple(event for event in events if event.marker and event.marker.token == token)
-            return Found(found, everywhere=True)
+            return Found(found, tuple(self._mailbox.calendars), everywhere=True)
 
     def foresee(self, known: Sequence[ActualEvent]) -> None:
         """All is at hand."""

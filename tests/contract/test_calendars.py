@@ -242,13 +242,16 @@ def test_what_its_owner_deleted_is_gone_from_every_view(bed: Bed) -> None:
     assert bed.calendar.get(event.event_id, bed.calendar_id) is None
     found = bed.calendar.find(a_draft_of().marker.token)
     assert (found.events, found.everywhere) == ((), bed.sees_everything)
+    assert bed.calendar_id in found.calendars
 
 
 def test_what_its_owner_moved_to_another_calendar_is_found_and_can_be_kept_right_there(bed: Bed) -> None:
     event = written(bed, a_draft_of())
     other = bed.move(event.event_id)
     assert bed.calendar.listing(SINCE).events == ()
-    (moved,) = bed.calendar.find(a_draft_of().marker.token).events
+    found = bed.calendar.find(a_draft_of().marker.token)
+    assert other in found.calendars
+    (moved,) = found.events
     assert (moved.calendar_id, moved.made_as) == (other, event.made_as)
     bed.calendar.update(a_draft_of(title="New"), moved)
     (after,) = bed.calendar.find(a_draft_of().marker.token).events

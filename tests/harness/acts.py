@@ -219,8 +219,15 @@ def migrate(site: Site, dice: random.Random) -> None:
 
 @act(1)
 def lose_second_calendar(site: Site, dice: random.Random) -> None:
-    mailbox = site.mailbox(_person(site, dice))
-    mailbox.lose(mailbox.calendars[1], site.clock())
+    person = _person(site, dice)
+    mailbox = site.mailbox(person)
+    second = mailbox.calendars[1]
+    followed = {row.event_id for row in site.desk.entries([person])[person] if row.calendar_id == second}
+    for event in mailbox.ours():
+        if event.calendar_id == second:
+            void = "its calendar was deleted" if event.event_id in followed else None
+            site.oracle.deleted(person, event, void)
+    mailbox.lose(second, site.clock())
 
 
 @act(2)

@@ -44,7 +44,7 @@ class Deletion:
     @property
     def stands(self) -> bool:
         """Nobody has taken the event back."""
-        return self.event.removed_by == "owner"
+        return self.event.removed_by in ("owner", "calendar")
 
 
 @dataclass
@@ -61,12 +61,12 @@ class Oracle:
 
     # What is told to it ---------------------------------------------------------------------------
 
-    def deleted(self, person: str, event: Stored) -> None:
-        """The owner has deleted one of our events."""
+    def deleted(self, person: str, event: Stored, void: str | None = None) -> None:
+        """The owner has deleted one of our events, or the calendar they had moved it to."""
         if event.key is None or not event.ours:
             return
         _, seats = self.site.facts.booked(person).get(event.key.session, ("", ()))
-        self.deletions.append(Deletion(person, event, seats, self.site.clock()))
+        self.deletions.append(Deletion(person, event, seats, self.site.clock(), void))
 
     def void(self, person: str | None, why: str) -> None:
         """What vanished from this person's calendar (everybody's) proves nothing."""

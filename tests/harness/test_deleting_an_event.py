@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from datetime import timedelta
 
+import pytest
+
 from reconciler.model import Answer
 from reconciler.ports import RegistrarAnswer, RegistrarOutcome
 from tests.harness.mailbox import Trouble
@@ -19,10 +21,10 @@ def told(site: Site) -> list[str]:
     return [str(notice.kind) for notice in site.told]
 
 
-def ana_in(site: Site, *days: float) -> str:
+def ana_in(site: Site, *days: float, vendor: str = "google") -> str:
     """Ana is booked into one session, her event of each day is there."""
     session = site.lms.add_session(*map(when, days))
-    site.newcomer("ana", "google", session)
+    site.newcomer("ana", vendor, session)
     site.round()
     assert len(site.events("ana")) == len(days)
     return session
@@ -144,8 +146,11 @@ def test_what_was_missed_before_a_long_silence_is_not_given_back_at_its_end(site
     assert len(site.events("ana")) == 1
 
 
-def test_an_event_in_a_calendar_that_is_gone_is_asked_about_and_not_given_back(site: Site) -> None:
-    session = ana_in(site, 9)
+@pytest.mark.parametrize("vendor", ["google", "microsoft", "caldav"])
+def test_an_event_in_a_calendar_that_is_gone_is_asked_about_and_not_given_back(
+    site: Site, vendor: str
+) -> None:
+    session = ana_in(site, 9, vendor=vendor)
     mailbox = site.mailbox("ana")
     mailbox.move(site.events("ana")[0], mailbox.calendars[1], site.clock())
     site.audit_all()

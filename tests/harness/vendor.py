@@ -116,10 +116,12 @@ class VendorCalendar:
         def read() -> Found:
             self._default_is_there()
             events = self._listed(lambda event: event.marker is not None and event.marker.token == token)
-            if Trouble.HIDDEN not in self._troubles:
-                return Found(tuple(events), everywhere=True)
             default = self._mailbox.default
-            return Found(tuple(one for one in events if one.calendar_id == default), everywhere=False)
+            if Trouble.HIDDEN in self._troubles:
+                shown = tuple(one for one in events if one.calendar_id == default)
+                return Found(shown, (default,), everywhere=False)
+            there = tuple(one for one in self._mailbox.calendars if one not in self._mailbox.lost)
+            return Found(tuple(events), there, everywhere=True)
 
         return self._call("find", read)
 

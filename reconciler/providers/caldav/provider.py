@@ -120,7 +120,7 @@ class CalDavCalendar:
                 if calendar_id == self._default:
                     raise
                 everywhere = False
-        return Found(tuple(found), everywhere)
+        return Found(tuple(found), tuple(calendars), everywhere)
 
     def _calendars(self) -> tuple[list[str], bool]:
         try:

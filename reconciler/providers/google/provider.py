@@ -84,7 +84,7 @@ class GoogleCalendar:
                 if calendar_id == self._default:
                     raise
                 everywhere = False  # it went away, or was closed to us, between the two questions
-        return Found(tuple(found.values()), everywhere)
+        return Found(tuple(found.values()), tuple(calendars), everywhere)
 
     def foresee(self, known: Sequence[ActualEvent]) -> None:
         """A listing has the whole of each event; of others only some are ever updated at once."""

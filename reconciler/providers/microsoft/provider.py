@@ -89,15 +89,15 @@ class MicrosoftCalendar:
         """See the port. A calendar that cannot be read, as one that somebody shares half-heartedly, makes the
         search incomplete; the default one has to be readable."""
         events: list[ActualEvent] = []
-        everywhere = True
-        for calendar_id in self._calendars():
+        calendars, everywhere = self._calendars(), True
+        for calendar_id in calendars:
             try:
                 events += self._search(calendar_id, mapping.of_token(token))
             except MailboxUnavailable:
                 if calendar_id == self._calendar_id:
                     raise
                 everywhere = False
-        return Found(tuple(events), everywhere)
+        return Found(tuple(events), tuple(calendars), everywhere)
 
     def _search(self, calendar_id: str, condition: str, operation: str = "find") -> list[ActualEvent]:
         """The events of a calendar that meet a ``$filter`` and bear this installation's marker."""

@@ -135,10 +135,9 @@ class House:
 
     def _stranger(self, known: Installation | None) -> House:
         log.error(
-            "this is another installation than the state database knows (%s, not %s): it only observes. "
+            "this is another installation than the state database knows (%s): it only observes. "
             "If it was moved on purpose, run `reconciler adopt-installation`.",
-            self.installation,
-            known,
+            self.installation.unlike(known),
         )
         return self._observing()
 
@@ -192,18 +191,7 @@ class House:
         """Connect a person's calendar, with the token to work on it. ``ReconcilerError`` when refused."""
         connection = self.ledger.add_connection(grant, who, origin, self.world.clock())
         self.tokens.put(connection, {"refresh_token": refresh_token})
-        self.farewell.notices.tell(
-            Notice(
-                NoticeKind.CONNECTED,
-                connection.person,
-                connection.account,
-                "",
-                "",
-                vendor=connection.provider,
-                address=connection.address,
-            )
-        )
-        return connection
+        return self._told(connection)
 
     def connect_granted(self, person: Person, provider: str, granted: Granted, who: str) -> Connection:
         """Connect a person's calendar as granted, both the connection and its credentials or neither."""
@@ -217,13 +205,22 @@ class House:
             identity=person.identity,
             scopes=granted.scopes,
         )
-        return self.ledger.add_connection(
+        connection = self.ledger.add_connection(
             grant,
             who,
             "command line",
             self.world.clock(),
             also=lambda within, row: self.tokens.put_within(within, row, granted.credentials),
         )
+        return self._told(connection)
+
+    def _told(self, new: Connection) -> Connection:
+        """Whoever connected it, its owner learns of it."""
+        notice = Notice(
+            NoticeKind.CONNECTED, new.person, new.account, "", "", vendor=new.provider, address=new.address
+        )
+        self.farewell.notices.tell(notice)
+        return new
 
     def person(self, person_id: str) -> Person:
         """Somebody the LMS knows; ``ReconcilerError`` otherwise."""
@@ -317,11 +314,12 @@ def _furnished(settings: Settings, lasting: Lasting) -> House:
 def another_installation(settings: Settings, ledger: SqlLedger, lms: LmsSource) -> str:
     """That these settings make another installation than the state database knows, and what to do; empty if
     they do not."""
-    if ledger.installation() in (None, _installation(settings, lms)):
+    here, known = _installation(settings, lms), ledger.installation()
+    if known in (None, here):
         return ""
     return (
-        "another one than the state database knows: it only observes. If it was moved on purpose: "
-        "`reconciler adopt-installation`, and restart"
+        f"another one than the state database knows ({here.unlike(known)}): it only observes. If it was "
+        "moved on purpose: `reconciler adopt-installation`, and restart"
     )
 
 

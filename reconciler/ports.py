@@ -813,6 +813,17 @@ class Installation:
     lms_address: str
     public_address: str
 
+    def unlike(self, known: Installation | None) -> str:
+        """What differs from the one that is known, as one says it."""
+        pairs = (
+            ("id", self.id, known and known.id),
+            ("LMS", self.lms_address, known and known.lms_address),
+            ("public address", self.public_address, known and known.public_address),
+        )
+        return ", ".join(
+            f"{what} {here or 'none'}, not {there or 'none'}" for what, here, there in pairs if here != there
+        )
+
 
 class CalendarMemory(Protocol):
     """What a provider remembers of a connection's calendar between two listings, as text that means nothing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -293,7 +294,10 @@ def test_a_moved_installation_only_observes_until_it_is_adopted(
         lms.execute("VACUUM INTO ?", (str(house.folder / "moved.db"),))
     house.configure(**other)
     house.once()
-    assert "another installation" in caplog.text
+    ((value,),) = [section.values() for section in other.values()]
+    assert re.search(
+        rf"\((LMS|public address) .*{value.removeprefix('sqlite:///')}, not .*\): it", caplog.text
+    )
     assert house.titles("ana") == ["Safety"]
     assert house.writes() == 0
     opened = house.house

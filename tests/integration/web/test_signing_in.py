@@ -110,6 +110,7 @@ def test_one_principal_serves_one_person(pages: Pages) -> None:
 
 def test_the_command_line_connects_the_same_way(pages: Pages, server: CalDavServer) -> None:
     path = server.new_calendar()
+    pages.bed.configure(mail={"host": "127.0.0.1", "tls": "none", "from_address": "training@acme.example"})
     arguments = ["--address", server.address, "--user", USER, "--password-file", "-"]
     refused = pages.bed.cli("connection", "sign-in", "ana", "caldav", *arguments, input=PASSWORD)
     assert refused.exit_code == 78
@@ -119,6 +120,7 @@ def test_the_command_line_connects_the_same_way(pages: Pages, server: CalDavServ
     )
     assert (done.exit_code, done.stdout) == (0, "Person ana is connected.\n")
     assert pages.bed.connection("ana").calendar_id == path
+    assert "person ana: connected, waiting" in pages.bed.cli("mail", "list").stdout
 
 
 def test_an_owner_switches_it_on_and_off(pages: Pages) -> None:

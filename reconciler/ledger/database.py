@@ -51,17 +51,27 @@ class Database:
         name = self.engine.url.database
         return Path(name) if self.is_sqlite and name else None
 
+    @property
+    def address(self) -> str:
+        """Names it to whoever has to look after it: the file, or kind, host and name. Neither login nor
+        password."""
+        url = self.engine.url
+        if self.is_sqlite:
+            return str(url.database)
+        port = f":{url.port}" if url.port else ""
+        return f"{url.get_backend_name()}://{url.host or 'localhost'}{port}/{url.database or ''}"
+
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """A transaction that writes nothing; raises ``StateUnreadable``."""
-        with _our_words(), self.engine.connect() as connection:
+        with _our_words(self), self.engine.connect() as connection:
             self._begin(connection, "DEFERRED")
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
         """A transaction, committed at its end unless an exception leaves it; raises ``StateUnreadable``."""
-        with self._turn, _our_words(), self.engine.begin() as connection:
+        with self._turn, _our_words(self), self.engine.begin() as connection:
             self._begin(connection, "IMMEDIATE")
             yield connection
 
@@ -153,7 +163,7 @@ _DISK = frozenset(
 
 
 @contextmanager
-def _our_words() -> Iterator[None]:
+def _our_words(database: Database) -> Iterator[None]:
     """The library's errors as ours. Not chained: a server's detail lines may quote what is in a row."""
     try:
         yield
@@ -162,6 +172,7 @@ def _our_words() -> Iterator[None]:
         first_line = str(cause).strip().partition("\n")[0]
         raise StateUnreadable(
             f"The state database could not be used: {type(cause).__name__}: {first_line}",
+            whose=database.address,
             next_step=f"{_look_at_disk(cause)}Nothing is written to any calendar until it can be used again.",
         ) from None
 

@@ -53,16 +53,18 @@ def check_schema(database: Database) -> None:
         raise StateUnfit(
             "There is no state database",
             whose=str(database.file),
-            next_step=f"To begin a new one: {_UPGRADE}",
+            next_step="Was there one? Restore it (docs/operate.md). A new one: `reconciler schema upgrade`.",
         )
     with database.reading() as connection:
         version = _version(connection)
         encoding = None if database.is_sqlite else connection.scalar(sa.text("SHOW server_encoding"))
     if version is None:
-        raise StateUnfit("The state database has no schema yet", next_step=_UPGRADE)
+        raise StateUnfit("The state database has no schema yet", whose=database.address, next_step=_UPGRADE)
     _refuse_unknown(version)
     if version != _steps().head:
-        raise StateUnfit(f"The state database has the older schema {version}", next_step=_UPGRADE)
+        raise StateUnfit(
+            f"The state database has the older schema {version}", whose=database.address, next_step=_UPGRADE
+        )
     if encoding not in (None, "UTF8"):
         raise StateUnfit(
             f"The state database stores text as {encoding}, which cannot hold every id",

@@ -79,6 +79,7 @@ def test_a_state_database_nobody_serves_stops_everything_before_a_vendor_is_call
         refused = acme.cli(verb)
         assert (refused.exit_code, refused.stdout) == (1, "")
         assert "The state database" in refused.stderr
+        assert f"(postgresql://127.0.0.1:{closed_port}/state)" in refused.stderr
     assert nothing_happened(acme)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import re
 import sqlite3
 import stat
 from pathlib import Path
@@ -61,7 +62,11 @@ def test_upgrading_twice_changes_nothing(state_url: str) -> None:
 def test_a_database_without_schema_is_refused_with_the_command_to_run(state_url: str) -> None:
     if state_url.startswith("sqlite"):
         sqlite3.connect(sa.make_url(state_url).database or "").close()
-    with pytest.raises(StateUnreadable, match=r"no schema yet\. Run `reconciler schema upgrade`"):
+    address = re.escape(open_database(state_url).address)
+    assert "password" not in address
+    with pytest.raises(
+        StateUnreadable, match=rf"no schema yet \({address}\)\. Run `reconciler schema upgrade`"
+    ):
         open_ledger(state_url)
 
 

@@ -80,7 +80,8 @@ def serving(house: House) -> Iterator[Serving | None]:
     try:
         served = Serving(app, listen.host, listen.port, site.prefix, given.trusted_proxy)
     except OSError as error:
-        raise ReconcilerError(f"the pages cannot be served at {listen}: {error.strerror}") from error
+        problem = f"web.listen: cannot listen on {listen.host} port {listen.port}: {error.strerror}"
+        raise ConfigurationError([problem]) from error
     log.info("pages for %s are served at %s", site.public_url, given.listen)
     try:
         yield served

@@ -53,8 +53,8 @@ def test_the_pages_run_alone_until_they_are_told_to_stop(pages: Pages, port: int
 def test_an_address_that_is_taken_is_said_so(pages: Pages, port: int) -> None:
     with socket.create_server(("127.0.0.1", port)):
         refused = pages.bed.cli("web")
-    assert refused.exit_code == 1
-    assert f"the pages cannot be served at 127.0.0.1:{port}: Address already in use" in refused.stderr
+    assert refused.exit_code == 78
+    assert f"web.listen: cannot listen on 127.0.0.1 port {port}: Address already in use" in refused.stderr
 
 
 def test_without_an_address_to_listen_at_there_are_no_pages_to_serve(pages: Pages) -> None:

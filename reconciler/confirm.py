@@ -253,18 +253,18 @@ class Confirmation:
         applied = self._hand(calendar).apply([change])
         if applied.open:
             return "failed to put back"
+        log.info("put back: person %s, session %s: %s", self.person, entry.key.session, judgement.why)
         if judgement.final and entry.role is Role.LEARNER:
             self._tell(NoticeKind.PUT_BACK, [entry], judgement.why)
         return "put back"
 
     def _unregister(self, judgement: Unregister, bench: Bench, calendar: Calendar, deadline: datetime) -> str:
         request = request_for(judgement, self.connection, self.world.policy.installation, bench.now, deadline)
-        intent = f"unregister {request.reference}"
         rows = [
             replace(
                 entry,
                 state=State.UNREGISTERING,
-                intent=intent,
+                intent=f"unregister {request.reference}",
                 suspicion=replace(entry.suspicion, deadline=deadline),
             )
             for entry in judgement.entries

@@ -15,8 +15,11 @@ from tests.harness.site import DAY, MINUTE, Options, Site, Templates, when
 
 
 @pytest.fixture(params=list(UnregisterMode), ids=str)
-def moded(request: pytest.FixtureRequest, tmp_path: Path, templates: Templates) -> Iterator[Site]:
+def moded(
+    request: pytest.FixtureRequest, tmp_path: Path, templates: Templates, caplog: pytest.LogCaptureFixture
+) -> Iterator[Site]:
     """Ana has deleted her event, more than the grace time ago, in each mode of un-registering."""
+    caplog.set_level("INFO")
     site = Site.made(tmp_path, templates, Options(unregister=request.param))
     site.newcomer("ana", "google", site.lms.add_session(when(9), id="session-1"))
     site.round()
@@ -32,7 +35,7 @@ def seats(site: Site, person: str = "ana") -> set[str]:
     return set(site.facts.statuses(person, "session-1").values())
 
 
-def test_each_mode_does_what_it_says(moded: Site) -> None:
+def test_each_mode_does_what_it_says(moded: Site, caplog: pytest.LogCaptureFixture) -> None:
     expected = {
         UnregisterMode.APPLY: ("cancelled", ["unregistered"], ["deleted", "given-back"]),
         UnregisterMode.ASK: ("booked", ["held"], ["question"]),
@@ -43,6 +46,9 @@ def test_each_mode_does_what_it_says(moded: Site) -> None:
     assert seats(moded) == {status}
     assert moded.states("ana") == states
     assert [str(one.kind) for one in moded.told] == told
+    recorded = "put back: person ana, session session-1: recorded only (unregister.mode: report)"
+    logged = [entry.getMessage() for entry in caplog.get_records("setup")]
+    assert (recorded in logged) == (moded.options.unregister is UnregisterMode.REPORT)
 
 
 def test_once_the_seat_is_given_back_the_sessions_other_days_are_removed(

@@ -19,6 +19,7 @@ from reconciler.model import (
     ActualEvent,
     Connection,
     ConnectionState,
+    Day,
     LedgerEntry,
     Mode,
     Registration,
@@ -194,8 +195,13 @@ def _calendar(told: Told, times: Times) -> Iterator[str]:
     seen = [event for event in view.listing.events if told.about(_session_of(event))]
     yield f"In the calendar now: {len(seen) or 'no'} event{'' if len(seen) == 1 else 's'} of ours."
     for event in seen:
-        when = times.at(event.day.start_instant) if event.day else "at a time that cannot be read"
-        yield f"  “{event.title}”, {when}"
+        yield f"  “{event.title}”, {_when(event.day, times)}"
+
+
+def _when(day: Day | None, times: Times) -> str:
+    if day is None:
+        return "at a time that cannot be read"
+    return hours(day) if day.all_day else times.at(day.start_instant)
 
 
 def _session_of(event: ActualEvent) -> str | None:

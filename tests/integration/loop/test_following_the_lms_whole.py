@@ -259,6 +259,8 @@ def test_a_day_of_whole_days_is_one_in_the_calendar(house: HouseBed, vendor: str
     house.once()
     (event,) = house.seen("ana")
     assert (event.starts, event.ends) == (datetime(2026, 12, 7), datetime(2026, 12, 8))
+    told = house.cli("explain", "ana", *house.at()).stdout
+    assert (told.count("Mon 7 Dec 2026"), told.count("Mon 7 Dec 2026, all day")) == (3, 3)
     house.count_anew()
     house.audit()
     assert house.writes() == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import click
 
 from reconciler import bootstrap
 from reconciler.bootstrap import House
-from reconciler.commands import all_switches, foreseen, house_of, who
+from reconciler.commands import all_switches, foreseen, house_of, refuse_mistyped, who
 from reconciler.errors import ConfigurationError, ReconcilerError
 from reconciler.farewell import COMMAND_LINE
 from reconciler.ledger.audit import AuditLine
@@ -20,10 +19,10 @@ from reconciler.ledger.database import open_database
 from reconciler.ledger.enrolment import Grant
 from reconciler.ledger.upgrade import upgrade
 from reconciler.lms.reference_tables import create_schema
-from reconciler.loop import lms_window
 from reconciler.model import Mode, UnregisterMode
 from reconciler.ports import SignIn
 from reconciler.settings import load
+from reconciler.status import only
 from reconciler.tokens.cipher import generate_key
 
 
@@ -34,7 +33,7 @@ def account() -> None:
 
 @click.group()
 def connection() -> None:
-    """People's connected calendars: list, add, disconnect."""
+    """People's connected calendars: list, add, sign-in, disconnect."""
 
 
 @click.group()
@@ -62,12 +61,13 @@ def account_list(config: Path) -> None:
             vendors = ", ".join(sorted(one.vendors)) or "no vendor"
             mails = "on" if one.email_notifications else "OFF"
             modes = f"mode {one.mode}; unregister {one.unregister}"
-            click.echo(f"{name}: {vendors}; e-mail notifications {mails}; {modes}")
+            pilot = f"; {only(one.people)}" if one.people is not None else ""
+            click.echo(f"{name}: {vendors}; e-mail notifications {mails}; {modes}{pilot}")
 
 
 @_sub(account, "set")
 @click.argument("name")
-@click.option("--vendors", help="Comma-separated: google, microsoft; an empty text for none.")
+@click.option("--vendors", help="Comma-separated: google, microsoft, caldav; an empty text for none.")
 @click.option("--email-notifications", type=bool, help="on or off")
 @click.option("--mode", type=click.Choice([mode.value for mode in Mode]))
 @click.option(
@@ -75,6 +75,8 @@ def account_list(config: Path) -> None:
     type=click.Choice([mode.value for mode in UnregisterMode]),
     help="What a deleted event leads to; the stricter of this and unregister.mode rules.",
 )
+@click.option("--people", help="For a pilot: only these people, by their ids in the LMS, comma-separated.")
+@click.option("--everybody", is_flag=True, help="End a pilot: everybody again.")
 def account_set(
     config: Path,
     name: str,
@@ -82,10 +84,14 @@ def account_set(
     email_notifications: bool | None,
     mode: str | None,
     unregister: str | None,
+    people: str | None,
+    everybody: bool,
 ) -> None:
     """Change the switches of account NAME; what is not named stays."""
+    if people is not None and everybody:
+        raise click.UsageError("name either --people or --everybody")
     with house_of(config) as house:
-        _refuse_mistyped(house, name)
+        refuse_mistyped(house, name)
         now = house.world.clock()
         old = house.ledger.switches().get(name) or house.loop.first_switches(name)
         new = old
@@ -100,28 +106,23 @@ def account_set(
             new = replace(new, mode=Mode(mode))
         if unregister is not None:
             new = replace(new, unregister=UnregisterMode(unregister))
+        if people is not None:
+            new = replace(new, people=_known(house, name, people))
+        if everybody:
+            new = replace(new, people=None)
         house.ledger.set_switches(new, who(), now)
     click.echo(f"Account {name} is changed.")
 
 
-def _refuse_mistyped(house: House, account: str) -> None:
-    """Switches of an account that is in no LMS would be in force for nobody."""
-    known = set(all_switches(house))
-    if account in known:
-        return  # the LMS may be out of reach
-    with house.lms.scan(lms_window(house.world.clock())) as scan:
-        known.update(scan.accounts, scan.sessions)
-    if account not in known:
-        close = get_close_matches(account, sorted(known), n=1)
-        close = close or [name for name in sorted(known) if name.casefold() == account.casefold()]
-        guess = (
-            f'Did you mean "{close[0]}"?' if close else f"There are: {', '.join(sorted(known)) or 'none'}."
-        )
-        raise ReconcilerError(
-            "neither the LMS nor the state database knows this account",
-            whose=f"account {account}",
-            next_step=guess,
-        )
+def _known(house: House, account: str, listed: str) -> frozenset[str]:
+    """The people of this list; a mistyped one would be a pilot without its people."""
+    people = {part.strip() for part in listed.split(",") if part.strip()}
+    if not people:
+        raise ConfigurationError(["--people: nobody is named (--everybody ends a pilot)"])
+    for person in sorted(people):
+        if (theirs := house.person(person).account) != account:
+            raise ReconcilerError(f"belongs to account {theirs}, not {account}", whose=f"person {person}")
+    return frozenset(people)
 
 
 @_sub(connection, "list")
@@ -254,4 +255,4 @@ def keys_rotate(config: Path) -> None:
 @click.command()
 def new_key() -> None:
     """Print a new key for tokens.key_files."""
-    click.echo(generate_key())
+    click.echo(generate_key(), nl=False)

@@ -35,6 +35,7 @@ from reconciler.commands import (
     explained,
     foreseen,
     house_of,
+    key_problems,
     listen_option,
     now_option,
     one_of_each,
@@ -119,7 +120,7 @@ def worker(config: Path, listen: Listen | None) -> None:
 @verb
 @now_option
 def once(config: Path, at: datetime | None) -> None:
-    """One cycle of each kind."""
+    """One cycle of each kind. Exit 0 if it is done, 1 if something failed, 3 if something is held."""
     with house_of(config, at) as opened:
         house = opened.take_up()
         console = Console(stderr=True)
@@ -138,7 +139,11 @@ def once(config: Path, at: datetime | None) -> None:
 @now_option
 @click.option("--format", "-f", "form", type=click.Choice(list(_RENDER)), default="text", show_default=True)
 def plan(config: Path, at: datetime | None, form: str) -> None:
-    """What `once` would do. Writes to no calendar, LMS or ledger."""
+    """What `once` would do. Writes to no calendar, LMS or ledger.
+
+    Exit 0 if there is nothing to do, 2 if there are changes, 3 if something is held, 1 if somebody's calendar
+    could not be looked at.
+    """
     with house_of(config, at) as house:
         plans = plans_of(house)
     click.echo(_RENDER[form](plans))
@@ -160,7 +165,7 @@ def status(config: Path) -> None:
     ledger = bootstrap.open_state(settings)
     try:
         stranger = bootstrap.another_installation(settings, ledger, bootstrap.open_lms(settings))
-        found = status_of(ledger, bootstrap.now(), settings.mail is not None, stranger)
+        found = status_of(ledger, bootstrap.now(), settings.mail is not None, stranger, settings.mode)
     finally:
         ledger.close()
     click.echo(status_text(found))
@@ -196,10 +201,11 @@ def capacity(config: Path, at: datetime | None, form: str) -> None:
     "--online", is_flag=True, help="Also try the databases, the mail server, and the vendors' sign-in."
 )
 def check_config(config: Path, online: bool) -> None:
-    """Check the configuration; with --online also what it points to."""
+    """Check the configuration; with --online also what it points to. Exit 0 if all is well, 78 if not."""
     settings = load(config)
-    problems = mail_problems(settings, online)
-    if online:
+    keys = key_problems(settings)
+    problems = [*keys, *mail_problems(settings, online)]
+    if online and not keys:
         with open_house(settings) as house:
             problems += [f"lms: {problem}" for problem in house.lms.check()]
             if house.loop.confirming is not None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from functools import wraps
 from pathlib import Path
 from typing import Any, NoReturn
@@ -29,6 +30,7 @@ from reconciler.preview import View, look_at, preview, unobserved
 from reconciler.render import Line, PersonPlan, mail_line
 from reconciler.settings import Listen, Settings, load
 from reconciler.settings.values import listen_at
+from reconciler.tokens.cipher import read_keys
 from reconciler.world import in_force, unregister_of
 
 MOST_MAILS_SHOWN = 1_000
@@ -141,6 +143,26 @@ def all_switches(house: House) -> dict[str, AccountSwitches]:
     return dict(in_force(known, house.ledger.holds()))
 
 
+def refuse_mistyped(house: House, account: str) -> None:
+    """Switches, or a pause, of an account that is in no LMS would be in force for nobody."""
+    known = set(all_switches(house))
+    if account in known:
+        return  # the LMS may be out of reach
+    with house.lms.scan(lms_window(house.world.clock())) as scan:
+        known.update(scan.accounts, scan.sessions)
+    if account not in known:
+        close = get_close_matches(account, sorted(known), n=1)
+        close = close or [name for name in sorted(known) if name.casefold() == account.casefold()]
+        guess = (
+            f'Did you mean "{close[0]}"?' if close else f"There are: {', '.join(sorted(known)) or 'none'}."
+        )
+        raise ReconcilerError(
+            "neither the LMS nor the state database knows this account",
+            whose=f"account {account}",
+            next_step=guess,
+        )
+
+
 def plans_of(house: House) -> list[PersonPlan]:
     """What one cycle of each kind would do now, ready to be printed."""
     shown = preview(house.world, all_switches(house), house.loop.guard)
@@ -183,6 +205,15 @@ def one_of_each(house: House, progress: Callable[[int], None] | None = None) -> 
     loop = replace(house.loop, progress=progress)
     mailed = [loop.mail] if loop.posting is not None else []
     return [cycle() for cycle in (loop.push, loop.audit, loop.confirm, *mailed, loop.upkeep)]
+
+
+def key_problems(settings: Settings) -> list[str]:
+    """Key files in which there is no key."""
+    try:
+        read_keys([secret.path for secret in settings.tokens.key_files])
+    except ConfigurationError as problem:
+        return list(problem.problems)
+    return []
 
 
 def vendor_problems(house: House) -> list[str]:

@@ -28,8 +28,11 @@ def mail_list(config: Path, person: str | None, everything: bool) -> None:
     over = (MailState.SENT, MailState.DROPPED)
     states = [state for state in MailState if everything or state not in over]
     with house_of(config) as house:
-        for one in house.ledger.mails(states, _MOST, person):
-            click.echo(mail_line(one))
+        found = house.ledger.mails(states, _MOST, person)
+    for one in found:
+        click.echo(mail_line(one))
+    if not found:
+        click.echo("There are none." if everything else "There are none (those sent: --all).")
 
 
 @mail.command(name="retry")

@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 
 from reconciler.bootstrap import House
-from reconciler.commands import foreseen, house_of, now_option, who
+from reconciler.commands import foreseen, house_of, now_option, refuse_mistyped, who
 from reconciler.diff.why import WHY_HELD
 from reconciler.errors import ReconcilerError
 from reconciler.labels import Guard
 from reconciler.model import Answer, HoldReason, LedgerEntry
 from reconciler.ports import Hold
+from reconciler.status import paused_name
 from reconciler.world import EVERYBODY
 
 ORIGIN = "command line"
@@ -119,9 +120,12 @@ def answer(config: Path, at: datetime | None, person: str, session: str, given: 
 def pause(config: Path, at: datetime | None, account: str) -> None:
     """Observe only, everywhere or in one ACCOUNT, until `resume`. What vanishes meanwhile proves nothing."""
     with house_of(config, at) as house:
+        if account != EVERYBODY:
+            refuse_mistyped(house, account)
         now = house.world.clock()
         house.ledger.hold(Hold(Guard.PAUSE, account, f"paused by {who()}", now, 0))
-    click.echo("Paused: nothing is written any more, from the next cycle on.")
+    where = "" if account == EVERYBODY else f" in account {account}"
+    click.echo(f"Paused: nothing is written any more{where}, from the next cycle on.")
 
 
 @click.command()
@@ -132,8 +136,13 @@ def pause(config: Path, at: datetime | None, account: str) -> None:
 def resume(config: Path, at: datetime | None, account: str) -> None:
     """End `pause`. Calendars are looked at anew before anything is concluded."""
     with house_of(config, at) as house:
-        if not any((one.guard, one.subject) == (Guard.PAUSE, account) for one in house.ledger.holds()):
-            raise ReconcilerError("nothing is paused by that name", next_step="See `reconciler status`.")
+        paused = [one.subject for one in house.ledger.holds() if one.guard == Guard.PAUSE]
+        if account not in paused:
+            raise ReconcilerError(
+                "nothing is paused by that name",
+                whose=paused_name(account),
+                next_step=f"What is paused: {', '.join(map(paused_name, paused)) or 'nothing'}.",
+            )
         house.ledger.end_hold(Guard.PAUSE, account, f"resumed by {who()}", house.world.clock())
     click.echo("Resumed.")
 
@@ -146,7 +155,8 @@ def resume(config: Path, at: datetime | None, account: str) -> None:
 def resync(config: Path, at: datetime | None, person: str) -> None:
     """Look at PERSON's calendar in the next cycle, whatever its turn, and try again what was refused."""
     with house_of(config, at) as house:
-        if not house.ledger.make_due(person, house.world.clock()):
+        connected = house.ledger.connections([person])
+        if not connected or not house.ledger.make_due(person, house.world.clock()):
             raise ReconcilerError("nobody of that id has a connected calendar", whose=f"person {person}")
     click.echo(f"Person {person} is due.")
 

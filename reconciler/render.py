@@ -88,6 +88,8 @@ def as_text(plans: Sequence[PersonPlan]) -> str:
             out.append(f"  ! {plan.error}")
         out.extend(f"  {_sign(line)} {_sentence(line)}" for line in shown)
     out.append(summary(plans))
+    if any(line.fate == "left out" for plan in plans for line in lines_of(plan)):
+        out.append("Left out is what the mode or a pause does not allow: `reconciler status` names it.")
     return "\n".join(out)
 
 

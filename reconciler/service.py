@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from reconciler.lead import Lead
 from reconciler.settings import Settings, load, needs_restart
 from reconciler.web.app import create_app
 from reconciler.web.server import Serving
+
+log = logging.getLogger(__name__)
 
 DAILY = timedelta(days=1)
 
@@ -104,6 +107,11 @@ class Service:
             raise ConfigurationError([str(problem)]) from problem
         self.house = house
         log_as_told(settings)
+        if settings.accounts != before.settings.accounts:
+            log.warning(
+                "accounts: says what an account begins with; those seen before keep what they have, until "
+                "`reconciler account set` changes it"
+            )
         self.desk.replace(ops.app_of(house, self.lead))
         if self.pages is not None:
             self.pages.replace(create_app(pages.site_of(house)))

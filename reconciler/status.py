@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -38,6 +38,10 @@ _STATES = {
     State.GONE: "removed",
     "failing": "refused",
 }
+_MODES = {
+    Mode.OBSERVE: "observed only, nothing is written",
+    Mode.UPSERT_ONLY: "no event is deleted, and no seat given back",
+}
 STALE = timedelta(minutes=15)
 """A daemon whose last push lies further back than this is not at work."""
 
@@ -56,9 +60,11 @@ class Status:
     refused: tuple[Refusal, ...]
     events: dict[tuple[str, str], int]
     silent: tuple[AccountSwitches, ...]
-    observed: tuple[AccountSwitches, ...]
+    limited: tuple[AccountSwitches, ...]
+    pilots: tuple[AccountSwitches, ...]
     mails: Mails
     stranger: str = ""
+    mode: Mode = Mode.SYNC
 
     @property
     def healthy(self) -> bool:
@@ -74,9 +80,12 @@ class Status:
         return next((run for run in self.runs if run.cycle == cycle), None)
 
 
-def status_of(ledger: Ledger, now: datetime, mails: bool = True, stranger: str = "") -> Status:
+def status_of(
+    ledger: Ledger, now: datetime, mails: bool = True, stranger: str = "", mode: Mode = Mode.SYNC
+) -> Status:
     """Read the state of affairs from our state database. ``mails``: whether anybody is mailed at all;
-    ``stranger``: why the installation is not the one that the state database knows, if so."""
+    ``stranger``: why the installation is not the one that the state database knows, if so; ``mode``: what
+    the settings let the program do."""
     connections = ledger.connections()
     switches = list(ledger.switches().values())
     healthy = (ConnectionState.CONNECTED, ConnectionState.LEAVING)
@@ -91,9 +100,11 @@ def status_of(ledger: Ledger, now: datetime, mails: bool = True, stranger: str =
         refused=tuple(ledger.refusals()),
         events=dict(ledger.counts(now)),
         silent=tuple(one for one in switches if not one.email_notifications),
-        observed=tuple(one for one in switches if one.mode is Mode.OBSERVE),
+        limited=tuple(one for one in switches if one.mode is not Mode.SYNC),
+        pilots=tuple(one for one in switches if one.people is not None),
         mails=mails_of(ledger, mails),
         stranger=stranger,
+        mode=mode,
     )
 
 
@@ -168,8 +179,19 @@ def attention(status: Status) -> Iterator[str]:
     for one in status.silent:
         off = "e-mail notifications are OFF, so its calendars are not updated either"
         yield f"Account {one.account}: {off}, and nobody there is mailed."
-    for one in status.observed:
-        yield f"Account {one.account}: observed only (mode observe)."
+    if status.mode is not Mode.SYNC:
+        yield f"Everywhere: {_MODES[status.mode]} (`mode: {status.mode}` in the settings)."
+    for one in status.limited:
+        yield f"Account {one.account}: {_MODES[one.mode]} (mode {one.mode})."
+    for one in status.pilots:
+        yield f"Account {one.account}: {only(one.people or ())}, and nobody else."
+
+
+def only(people: Collection[str]) -> str:
+    """Whom a pilot is for."""
+    named = ", ".join(sorted(people)[:SHOWN]) or "nobody"
+    more = f" and {len(people) - SHOWN} more" if len(people) > SHOWN else ""
+    return f"a pilot with {named}{more}"
 
 
 def _events(counts: Mapping[tuple[str, str], int]) -> Iterator[str]:
@@ -185,8 +207,8 @@ def _events(counts: Mapping[tuple[str, str], int]) -> Iterator[str]:
 def _hold(hold: Hold) -> str:
     since = f"since {_at(hold.since)}"
     if hold.guard == Guard.PAUSE:
-        whose = "everything" if hold.subject == EVERYBODY else f"account {hold.subject}"
-        return f"PAUSED: {whose}, {hold.why}, {since}. End it with `reconciler resume`."
+        resume = "resume" if hold.subject == EVERYBODY else f"resume {hold.subject}"
+        return f"PAUSED: {paused_name(hold.subject)}, {hold.why}, {since}. End it with `reconciler {resume}`."
     where = f"{'at' if hold.guard == Guard.FLEET else 'account'} {hold.subject}"
     if hold.released:
         return f"Let go, ending: {hold.why} ({where}), {since}."
@@ -196,6 +218,11 @@ def _hold(hold: Hold) -> str:
         f"HELD: {hold.why} ({where}), {since}. Look with `reconciler plan`, let go with "
         f"`reconciler release --guard {hold.guard}`."
     )
+
+
+def paused_name(subject: str) -> str:
+    """What a pause concerns."""
+    return "everything" if subject == EVERYBODY else f"account {subject}"
 
 
 def _seats(rows: Sequence[LedgerEntry]) -> Iterator[str]:

@@ -32,7 +32,11 @@ def verify_provider(config: Path, person: str) -> None:
     with house_of(config) as house:
         connection = next(iter(house.ledger.connections([person])), None)
         if connection is None or connection.state is not ConnectionState.CONNECTED:
-            raise ReconcilerError("their calendar is not connected and well", whose=f"person {person}")
+            raise ReconcilerError(
+                "their calendar is not connected and well",
+                whose=f"person {person}",
+                next_step="See `reconciler connection list`; `reconciler connect-link` lets them connect.",
+            )
         if connection.provider not in house.trials:
             raise ReconcilerError(
                 f"nothing is assumed of {connection.provider} that is not tried out when somebody connects",

@@ -35,7 +35,11 @@ def desk_of(house: House, lead: Lead | None = None) -> Desk:
         pulse=house.world.pulse,
         clock=house.world.clock,
         status=lambda: status_of(
-            house.ledger, house.world.clock(), house.loop.posting is not None, house.stranger
+            house.ledger,
+            house.world.clock(),
+            house.loop.posting is not None,
+            house.stranger,
+            house.settings.mode,
         ),
         runs_since=house.ledger.runs_since,
         stranger=lambda: house.stranger,

@@ -160,7 +160,7 @@ class AccountDefaults(Section):
 
 
 class Accounts(Section):
-    """What the accounts (organisations in the LMS) begin with."""
+    """What the accounts (organisations in the LMS) begin with, when they are first seen."""
 
     defaults: AccountDefaults = section("For every account.", AccountDefaults)
     each: Mapping[str, AccountDefaults] = key(
@@ -248,7 +248,11 @@ class Settings(Section):
     unregister: Unregister = section("What happens when a learner deletes an event.", Unregister)
     deletes: Deletes = section("When vanished sessions look like an accident.", Deletes)
     mail: Mail | None = section("How people are mailed; without it nobody is.", absent)
-    accounts: Accounts = section("What the accounts (organisations in the LMS) begin with.", Accounts)
+    accounts: Accounts = section(
+        "What the accounts (organisations in the LMS) begin with, when they are first seen. From then on it "
+        "is changed by `reconciler account set`, or by their owners.",
+        Accounts,
+    )
     network: Network = section("How the vendors are reached.", Network)
     dispatch: Dispatch = section("Who does the work.", Dispatch)
     web: Web = section("The pages on which people connect their calendars.", Web)

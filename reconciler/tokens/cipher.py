@@ -128,10 +128,10 @@ def _keys_in(files: Sequence[Path]) -> list[bytes]:
         try:
             keys.append(_key_in(file))
         except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else str(error)
-            problems.append(f"key file {file}: {why}")
+            why = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
+            problems.append(f"tokens.key_files: {file} {why}; `reconciler new-key` makes a key")
     if not files:
-        problems.append("key files: at least one is needed; `reconciler new-key` makes one")
+        problems.append("tokens.key_files: at least one is needed; `reconciler new-key` makes one")
     if problems:
         raise ConfigurationError(problems)
     return keys

@@ -105,6 +105,9 @@ def test_thirty_broken_files_are_refused_by_line_and_key_and_the_daemon_works_on
     assert acme.titles("ana") == ["Safety for all"]
     acme.config.write_text(good.replace("confirm: 1s", "confirm: 2s"), "utf-8")
     assert "confirm every 0:00:02" in daemon.reload("reloaded: ")
+    pilot = {**yaml.safe_load(good), "accounts": {"defaults": {"vendors": ["google"], "people": ["ana"]}}}
+    acme.config.write_text(yaml.safe_dump(pilot), "utf-8")
+    assert "`reconciler account set`" in daemon.reload("accounts: says what an account begins with; ")
 
 
 def test_a_second_signal_ends_it_at_once_and_the_next_start_finds_its_way(acme: HouseBed) -> None:

@@ -77,6 +77,37 @@ def test_switches_are_listed_and_changed_one_by_one(acme: HouseBed) -> None:
     assert listed.startswith("acme: google; e-mail notifications OFF; mode upsert-only")
 
 
+def test_a_pilot_begins_grows_and_ends_by_the_command_line(acme: HouseBed) -> None:
+    session = acme.lms.add_session(MONDAY, title="First aid")
+    acme.newcomer("ben", "google", session)
+    assert acme.cli("account", "set", "acme", "--people", "ana, ben").exit_code == 0
+    acme.newcomer("chloe", "google", session)
+    acme.once()
+    assert (acme.titles("ben"), acme.titles("chloe")) == (["First aid"], [])
+    assert acme.cli("account", "list").stdout.endswith("; a pilot with ana, ben\n")
+    assert "Account acme: a pilot with ana, ben, and nobody else." in acme.cli("status").stdout
+    assert acme.cli("account", "set", "acme", "--everybody").exit_code == 0
+    acme.once()
+    assert acme.titles("chloe") == ["First aid"]
+    assert "pilot" not in acme.cli("account", "list").stdout + acme.cli("status").stdout
+
+
+def test_a_pilot_of_people_whom_nobody_knows_is_refused(acme: HouseBed) -> None:
+    acme.lms.add_account("other")
+    acme.lms.add_person("olga", account="other")
+    acme.once()
+    for listed, why in (
+        ("ana,bne", "the LMS does not know this person (person bne)"),
+        ("ana,olga", "belongs to account other, not acme (person olga)"),
+        (" , ", "--people: nobody is named (--everybody ends a pilot)"),
+    ):
+        refused = acme.cli("account", "set", "acme", "--people", listed)
+        assert refused.exit_code != 0
+        assert why in refused.stderr
+    assert acme.cli("account", "set", "acme", "--people", "ana", "--everybody").exit_code == 2
+    assert "pilot" not in acme.cli("account", "list").stdout
+
+
 def test_switches_that_mean_nothing_are_refused(acme: HouseBed) -> None:
     add(acme, acme.google)
     before = acme.cli("account", "list").stdout
@@ -107,7 +138,9 @@ def test_switches_can_be_set_before_anybody_is_connected_and_while_the_lms_is_aw
 
 
 def test_a_new_key_is_one_that_can_be_used(acme: HouseBed) -> None:
-    (acme.folder / "newest").write_text(acme.cli("new-key").stdout)
+    key = acme.cli("new-key").stdout
+    assert key.splitlines(keepends=True) == [key]
+    (acme.folder / "newest").write_text(key)
     (acme.folder / "newest").chmod(0o600)
     acme.configure(tokens={"key_files": ["newest", "token-key"]})
     add(acme, acme.google)

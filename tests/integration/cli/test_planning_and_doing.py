@@ -119,7 +119,7 @@ def test_a_plan_of_whoever_is_observed_says_what_is_left_out(acme: HouseBed) -> 
     acme.switch(mode=Mode.OBSERVE)
     shown = acme.cli("plan", *acme.at())
     assert shown.exit_code == 2
-    assert "5 create left out" in shown.stdout
+    assert "5 create left out\nLeft out is what the mode or a pause does not allow" in shown.stdout
     assert acme.cli("once", *acme.at()).exit_code == 0
     assert acme.seen() == []
 
@@ -152,6 +152,17 @@ def test_status_says_whether_anybody_has_to_do_anything(acme: HouseBed) -> None:
     assert (well.exit_code, well.stdout.splitlines()[0]) == (0, "All is well.")
     assert "Connected calendars: 2 of 2" in well.stdout
     assert "Events at google: 3 in place" in well.stdout
+
+
+@pytest.mark.parametrize("mode", ["observe", "upsert-only"])
+def test_status_says_where_not_everything_is_done(acme: HouseBed, mode: str) -> None:
+    acme.cli("once", *acme.at())
+    assert f"mode {mode}" not in acme.cli("status").stdout
+    acme.cli("account", "set", "acme", "--mode", mode)
+    acme.configure(mode=mode)
+    said = acme.cli("status").stdout
+    assert f"`mode: {mode}` in the settings" in said
+    assert re.search(rf"Account acme: .* \(mode {mode}\)\.", said)
 
 
 def test_status_names_nobody_and_quotes_no_text(changed: HouseBed) -> None:

@@ -57,6 +57,15 @@ def test_keys_are_rotated_while_both_are_there_and_then_the_old_one_can_go(
     assert len(house.seen("ana")) == 1
 
 
+def test_a_file_without_a_key_is_found_before_anything_is_started(house: HouseBed) -> None:
+    (house.folder / "token-key").write_text("no key at all!")
+    for asked in ((), ("--online",)):
+        said = house.cli("check-config", *asked)
+        assert said.exit_code == 78
+        file = house.folder / "token-key"
+        assert said.stderr == f"tokens.key_files: {file} is not base64; `reconciler new-key` makes a key\n"
+
+
 def test_a_rotation_that_lacks_the_old_key_says_so_and_changes_nothing(house: HouseBed) -> None:
     house.newcomer("ana", "google", house.lms.add_session(MONDAY))
     (house.folder / "token-key-2").write_text(generate_key())

@@ -52,7 +52,7 @@ from reconciler.ports import (
 )
 from reconciler.post.notices import OutboxNotices
 from reconciler.pulse import Pulse
-from reconciler.registrars import registrar_of
+from reconciler.registrars import gives_back, registrar_of, unregister_mode
 from reconciler.settings import DispatchKind, LmsAdapter, Settings, Visibility
 from reconciler.tokens.cipher import read_keys
 from reconciler.tokens.fingerprint import Fingerprints
@@ -276,11 +276,11 @@ def _furnished(settings: Settings, lasting: Lasting) -> House:
         lms=lms,
         ledger=ledger,
         providers=providers,
-        policy=Policy(settings.installation.id, gives_back=confirming is not None),
+        policy=Policy(settings.installation.id, gives_back=gives_back(settings)),
         clock=clock,
         owner=this_process(),
         mode=settings.mode,
-        unregister=settings.unregister.mode,
+        unregister=unregister_mode(settings),
         audits=_audits(settings),
         budget=Budget(allowances(settings), metrics.quotas),
         private=settings.visibility is Visibility.PRIVATE,
@@ -371,11 +371,8 @@ def open_lms(settings: Settings) -> LmsSource:
             )
 
 
-def _confirming(settings: Settings, address: str, notices: Notices) -> Confirming | None:
-    """How seats are given back; ``None`` where the LMS offers no way."""
-    registrar = registrar_of(settings, address)
-    if registrar is None:
-        return None
+def _confirming(settings: Settings, address: str, notices: Notices) -> Confirming:
+    """How deleted events are judged, and seats given back where the LMS offers a way."""
     given = settings.unregister
     person, fleet = given.person_guard, given.fleet_guard
     policy = ConfirmPolicy(
@@ -387,7 +384,9 @@ def _confirming(settings: Settings, address: str, notices: Notices) -> Confirmin
         person_share=person.share,
         person_within=person.within,
     )
-    return Confirming(registrar, notices, policy, fleet.seats, fleet.share, fleet.within)
+    return Confirming(
+        registrar_of(settings, address), notices, policy, fleet.seats, fleet.share, fleet.within
+    )
 
 
 def open_lms_for_writing(settings: Settings) -> Engine:

@@ -236,7 +236,8 @@ def explained(house: House, person: str, session: str | None) -> str:
     (view,) = look_at(house.world, switches, [person], look=frozenset([person]))
     own = switches.get(view.connection.account) if view.connection else None
     confirming, ledger = house.loop.confirming, house.ledger
-    policy = replace(confirming.policy, mode=unregister_of(house.world, own)) if confirming else None
+    told = confirming is not None and house.world.policy.gives_back
+    policy = replace(confirming.policy, mode=unregister_of(house.world, own)) if confirming and told else None
     return story(
         Told(
             view=view,

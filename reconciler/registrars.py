@@ -2,24 +2,57 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
+from reconciler.errors import LmsUnreadable
 from reconciler.lms.moodle_channels import Channel, CommandChannel, SocketChannel, ssh_channel
 from reconciler.lms.moodle_raw import MoodleRawSql
 from reconciler.lms.moodle_registrar import MoodleRegistrar
 from reconciler.lms.reference_registrar import ReferenceRegistrar, StatementRegistrar
 from reconciler.lms.webhook_registrar import WebhookRegistrar
 from reconciler.lms.writing import write_engine
-from reconciler.ports import Registrar
+from reconciler.model import UnregisterMode
+from reconciler.ports import Registrar, RegistrarAnswer, RegistrarOutcome, Unregistration
 from reconciler.settings import Settings
 from reconciler.settings.giving_back import Way
 
 
-def registrar_of(settings: Settings, address: str) -> Registrar | None:
-    """The registrar; ``None`` where there is no way, and then nobody is un-registered.
+class NoWay:
+    """Where no way is named. Deleted events are still put back; what an earlier way has begun stays open."""
 
-    ``address`` names the LMS in errors.
-    """
+    def now(self) -> datetime:
+        """This machine's clock, as there is no other."""
+        return datetime.now(UTC)
+
+    def unregister(self, request: Unregistration) -> RegistrarAnswer:
+        """Certainly not written."""
+        raise LmsUnreadable("there is no way to give a seat back", next_step="See `lms.unregister.way`.")
+
+    def resolve(self, request: Unregistration) -> RegistrarAnswer:
+        """Nobody can be asked."""
+        return RegistrarAnswer(RegistrarOutcome.UNKNOWN, "lms.unregister.way is none: name the one it was")
+
+    def check(self) -> list[str]:
+        """Nothing is promised."""
+        return []
+
+
+def gives_back(settings: Settings) -> bool:
+    """Whether there is a way."""
+    return settings.lms.unregister.in_force(settings.lms.adapter) is not Way.NONE
+
+
+def unregister_mode(settings: Settings) -> UnregisterMode:
+    """What a deletion leads to: without a way nothing can be given back, though it can be reported."""
+    mode = settings.unregister.mode
+    if gives_back(settings) or mode is UnregisterMode.REPORT:
+        return mode
+    return UnregisterMode.NEVER
+
+
+def registrar_of(settings: Settings, address: str) -> Registrar:
+    """The registrar. ``address`` names the LMS in errors."""
     lms = settings.lms
     given, options = lms.unregister, lms.reference
     match given.in_force(lms.adapter):
@@ -40,7 +73,7 @@ def registrar_of(settings: Settings, address: str) -> Registrar | None:
         case Way.SSH | Way.SOCKET | Way.COMMAND as way:
             return MoodleRegistrar(_channel(settings, way), address)
         case Way.NONE:
-            return None
+            return NoWay()
 
 
 def _webhook(settings: Settings) -> Registrar:

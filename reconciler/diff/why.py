@@ -22,7 +22,7 @@ WHY_HELD = {
 class MayNot(StrEnum):
     """Why deleting the event does not give the seat back."""
 
-    NEVER = "seats are never given back by deleting events (unregister.mode: never)"
+    NEVER = "seats are not given back by deleting events here (unregister.mode, lms.unregister.way)"
     INSTRUCTOR = "an instructor is not un-registered by deleting the event"
     NOT_CANCELLABLE = "the LMS does not let this seat be given back"
     TOO_LATE = "the deadline for giving the seat back has passed"

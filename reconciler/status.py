@@ -163,6 +163,8 @@ def attention(status: Status) -> Iterator[str]:
             for one in status.broken
         ],
     )
+    if any(one.state is ConnectionState.REAUTHORIZE for one in status.broken):
+        yield "  Who has to reauthorize connects again on their page: `reconciler connect-link PERSON`."
     yield from _some(
         "Events that are refused",
         [

@@ -30,7 +30,7 @@ from reconciler.model import (
 from reconciler.ports import Evidence, Occurrence
 from reconciler.preview import View
 
-_VENDORS = {"google": "Google", "microsoft": "Microsoft 365"}
+_VENDORS = {"google": "Google", "microsoft": "Microsoft 365", "caldav": "CalDAV"}
 _WOULD = {
     "create": "is put into the calendar",
     "adopt": "is taken up as it is found there",

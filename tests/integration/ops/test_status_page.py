@@ -46,7 +46,9 @@ def test_who_needs_attention_is_named_by_id_on_the_page_as_in_the_terminal(
     page = listener.get("/").text
     assert 'class="bad">Something needs attention.' in page
     assert "person ana (google): reauthorize since" in page
-    assert "person ana (google): reauthorize since" in acme.cli("status").stdout
+    said = acme.cli("status").stdout
+    assert "person ana (google): reauthorize since" in said
+    assert "connects again on their page: `reconciler connect-link PERSON`" in said
     assert "@" not in re.sub(r"@media", "", page)
     assert "Safety" not in page
 

@@ -11,9 +11,15 @@ import click
 import pytest
 
 from reconciler.cli import main
+from reconciler.lms.reference_tables import COLUMNS
+from reconciler.settings.databases import Retention
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "deploy").rglob("*.md")),
+]
 TEXTS = {str(page.relative_to(ROOT)): page.read_text("utf-8") for page in PAGES}
 SCHEMA: dict[str, Any] = json.loads((ROOT / "config/reconciler.schema.json").read_text("utf-8"))
 every_page = pytest.mark.parametrize("page", TEXTS)
@@ -57,6 +63,33 @@ def test_commands_are_recognised_in_the_pages() -> None:
 @every_page
 def test_every_command_named_exists(page: str) -> None:
     assert [words for words in commands(TEXTS[page]) if missing_command(words)] == []
+
+
+def missing_options(line: str) -> list[str]:
+    """Options of ``reconciler ...`` in a line of code that its command does not have."""
+    command: click.Command = main
+    missing = []
+    for word in line.partition("#")[0].split():
+        if isinstance(command, click.Group) and word in command.commands:
+            command = command.commands[word]
+        known = {"-h", "--help", *(name for one in command.params for name in one.opts)}
+        if re.match("--?[a-z]", word) and word not in known:
+            missing.append(f"{command.name} {word}")
+    return missing
+
+
+def test_an_option_that_no_command_has_is_noticed() -> None:
+    assert missing_options("account set acme --unregister report") == []
+    assert missing_options("-c FILE plan --format json  # --nothing") == []
+    assert missing_options("account set acme --burn") == ["set --burn"]
+
+
+@every_page
+def test_every_option_named_exists(page: str) -> None:
+    lines = [
+        re.search(r"(?:^|[;&] )(?:\$ )?reconciler ([a-z-][^|;&)>]*)", piece) for piece in code(TEXTS[page])
+    ]
+    assert [name for found in lines if found for name in missing_options(found[1])] == []
 
 
 @every_page
@@ -133,3 +166,38 @@ def test_every_line_that_is_a_command_stands_as_code(page: str) -> None:
         r"^(?:reconciler [a-z-]+ {2,}#|reconciler [a-z-]+(?: [A-Z-]+)*$|(?:systemctl|journalctl) [a-z-]).*"
     )
     assert re.findall(typed, prose, re.M) == []
+
+
+def rows(page: str, heading: str) -> list[list[str]]:
+    """The cells of the rows of the table whose first line begins so."""
+    lines = TEXTS[page][TEXTS[page].index(f"\n| {heading}") :].strip().splitlines()
+    cut = next((place for place, line in enumerate(lines) if not line.startswith("|")), len(lines))
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:cut]]
+
+
+def test_the_views_that_an_lms_needs_have_the_columns_that_are_read() -> None:
+    told = {
+        view: tuple(re.findall(r"`(\w+)`(?!\w| if| \()", re.sub(r"\([^)]*\)", "", columns)))
+        for view, columns in rows("docs/own-lms.md", "view")
+    }
+    assert told == COLUMNS
+
+
+def test_every_text_that_is_mailed_is_told_of_with_what_it_knows() -> None:
+    texts = {path.name for path in (ROOT / "reconciler/mail/templates/en").glob("*.txt")}
+    told = {
+        name: set(re.findall(r"`(\w+)`", known))
+        for names, _when, known in rows("docs/mail.md", "text")
+        for name in re.findall(r"`([\w-]+\.txt)`", names)
+    }
+    assert told.keys() == texts
+
+
+def test_what_is_kept_of_a_person_is_kept_as_long_as_it_says() -> None:
+    told = re.findall(r"`state\.retention\.(\w+)` \((\d+) days?\)", TEXTS["docs/personal-records.md"])
+    told += re.findall(r"`state\.retention\.(\w+)` \((\d+)\)", TEXTS["docs/personal-records.md"])
+    assert len(told) >= 5
+    retention = Retention()
+    assert [(name, getattr(retention, name).days) for name, _ in told] == [
+        (name, int(days)) for name, days in told
+    ]

@@ -175,20 +175,30 @@ def move_event(site: Site, dice: random.Random) -> None:
             mailbox.move(found[1], elsewhere[0], site.clock())
 
 
-def _out_of_our_sight(site: Site, person: str, *copied: Stored) -> None:
-    """What bears another name now looks deleted, and its owner may be asked, where it has no marker or the
+def _replaced(site: Site, person: str, *copied: Stored) -> None:
+    """What bears another name now looks deleted where it has no marker, and its owner may be asked where the
     server cannot be searched by it."""
-    searchable = site.vendors[site.people[person][0]].searchable
-    site.oracle.lies += not searchable or any(event.marker is None for event in copied)
+    site.oracle.lies += not site.vendors[site.people[person][0]].searchable
+    for event in copied:
+        if event.marker is None:
+            site.oracle.deleted(person, event)
+
+
+def _unfollowed(site: Site, person: str) -> list[Stored]:
+    """Our events that bear another name now, as nobody has seen yet."""
+    ids = {row.event_id for row in site.desk.entries([person])[person]}
+    gone = ("migration", "replaced by its copy")
+    return [one for one in site.mailbox(person).events if one.removed_by in gone and one.event_id in ids]
 
 
 @act(3)
 def copy_event(site: Site, dice: random.Random) -> None:
     found = _event(site, dice)
     if found:
-        _out_of_our_sight(site, *found)
+        site.oracle.lies += not site.vendors[site.people[found[0]][0]].searchable
         site.mailbox(found[0]).copy(found[1], site.clock())
         if dice.random() < 0.4:
+            _replaced(site, *found)
             site.mailbox(found[0]).delete(found[1], site.clock(), by="replaced by its copy")
 
 
@@ -213,7 +223,7 @@ def strip_marker(site: Site, dice: random.Random) -> None:
 @act(1)
 def migrate(site: Site, dice: random.Random) -> None:
     person = _person(site, dice)
-    _out_of_our_sight(site, person, *site.mailbox(person).there())
+    _replaced(site, person, *site.mailbox(person).ours())
     site.mailbox(person).migrate(site.clock())
 
 
@@ -371,6 +381,9 @@ def trouble_of_one(site: Site, dice: random.Random) -> None:
     site.oracle.lies += kind in MISLEADING
     if kind is Trouble.STALE_LISTING:
         site.oracle.shown_late([person], STALE)
+    if kind is Trouble.EMPTY_LISTING:  # beside new names this looks like its owner's doing
+        for event in _unfollowed(site, person):
+            site.oracle.deleted(person, event)
     site.audit_all()
     if dice.random() < 0.5:
         site.clock.move(31 * MINUTE)

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from reconciler.model import EventKey, State
+from reconciler.model import Answer, EventKey, State
 from reconciler.ports import NoticeKind
 from tests.harness.facts import WantedDay
-from tests.harness.mailbox import Mailbox, Stored
+from tests.harness.mailbox import Mailbox, Stored, Trouble
 
 if TYPE_CHECKING:
     from tests.harness.site import Site
@@ -44,7 +44,7 @@ class Deletion:
     @property
     def stands(self) -> bool:
         """Nobody has taken the event back."""
-        return self.event.removed_by in ("owner", "calendar")
+        return not self.event.there and self.event.removed_by != "us"
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Oracle:
     # What is told to it ---------------------------------------------------------------------------
 
     def deleted(self, person: str, event: Stored, void: str | None = None) -> None:
-        """The owner has deleted one of our events, or the calendar they had moved it to."""
+        """The owner has deleted one of our events, or has done what cannot be told from that."""
         if event.key is None or not event.ours:
             return
         _, seats = self.site.facts.booked(person).get(event.key.session, ("", ()))
@@ -88,6 +88,8 @@ class Oracle:
     def answered(self, person: str, session: str, answer: str) -> None:
         for one in self._standing(person, session):
             one.answer = answer
+            if answer == Answer.GIVE_BACK:
+                one.void = None  # whoever says so needs no proof
 
     def given_back(self, person: str, session: str, seats: list[str]) -> None:
         """The program has un-registered somebody: was it proven?"""
@@ -134,9 +136,13 @@ class Oracle:
 
     def _still_there(self, person: str, session: str, now: datetime) -> dict[EventKey, str]:
         """The days that are still to come of which an event is there after all, in another calendar or as a
-        copy too, and its id."""
+        copy too, and its id. Where lists show nothing, what nobody knows by its id cannot be seen."""
         mailbox, there = self.site.mailbox(person), {}
+        troubles = mailbox.troubles | self.site.vendors[self.site.people[person][0]].troubles
+        known = {row.event_id for row in self.site.desk.entries([person])[person]}
         for event in mailbox.there():
+            if Trouble.EMPTY_LISTING in troubles and event.event_id not in known:
+                continue
             to_come = event.day is not None and event.day.end_instant > now
             seen = event.marker is not None and event.calendar_id not in mailbox.lost
             if event.key and event.key.session == session and to_come and seen:
@@ -198,10 +204,12 @@ class Oracle:
 
     def _out_of_sight(self, mailbox: Mailbox, event: Stored) -> bool:
         """Its owner has put it, or put it back, where no listing shows it: elsewhere, or without its marker.
-        Or it has lost its marker, and nobody remembers its id since the state was lost."""
+        Or it has lost its marker, and nobody remembers its id since the state was lost, or since a vendor
+        denied it and another one was made."""
         if event.returned and (event.calendar_id != mailbox.default or event.marker is None):
             return True
-        if event.marker is not None or self.forgotten is None or event.made_at > self.forgotten:
+        forgotten = self.forgotten is not None and event.made_at <= self.forgotten
+        if event.marker is not None or not (forgotten or self.lies):
             return False
         rows = self.site.desk.entries([mailbox.owner])[mailbox.owner]
         return all(row.event_id != event.event_id for row in rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -293,9 +294,10 @@ class Site:
         self.boundaries.disarm()
         self._faults_stop()
         self.clock.move(7 * HOUR)  # past every back-off
-        for _ in range(2):
+        # Each audit takes away one event too many; one without its marker has to be found before.
+        more = any(one.returned or one.marker is None for one in self._there())
+        for _ in range(5 if more else 2):
             self.audit_all()
-        self._more_for_what_owners_returned()
         self.oracle.calendars()
         spans = (74 * HOUR,) if self._at_rest() else (31 * MINUTE, 31 * MINUTE, 73 * HOUR, MINUTE)
         for span in spans:
@@ -348,11 +350,9 @@ class Site:
                 with suppress(ReconcilerError):
                     self.connect(person)
 
-    def _more_for_what_owners_returned(self) -> None:
-        """Each audit takes away one event too many; their owners may have taken back more than one."""
-        if any(event.returned for _, mailbox in self.people.values() for event in mailbox.there()):
-            for _ in range(3):
-                self.audit_all()
+    def _there(self) -> Iterator[Stored]:
+        for _, mailbox in self.people.values():
+            yield from mailbox.there()
 
     def _put_back_what_the_fleet_guard_holds(self) -> None:
         ledger = self.desk

@@ -86,7 +86,7 @@ class Oracle:
                 one.void = None
 
     def answered(self, person: str, session: str, answer: str) -> None:
-        for one in self._standing(person, session):
+        for one in self._last(person, session):
             one.answer = answer
             if answer == Answer.GIVE_BACK:
                 one.void = None  # whoever says so needs no proof
@@ -297,8 +297,12 @@ class Oracle:
 
     def _standing(self, person: str, session: str) -> list[Deletion]:
         """The deletions that nobody has taken back: neither their owner, nor we by another event since."""
+        return [one for one in self._last(person, session) if one.stands]
+
+    def _last(self, person: str, session: str) -> list[Deletion]:
+        """The deletions of the events that we made last, whatever has become of those."""
         events = self.site.mailbox(person).events
-        return [one for one in self._of(person, session) if one.stands and not _made_again(one.event, events)]
+        return [one for one in self._of(person, session) if not _made_again(one.event, events)]
 
     def _of(self, person: str, session: str) -> list[Deletion]:
         return [one for one in self.deletions if (one.person, one.key.session) == (person, session)]

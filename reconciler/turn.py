@@ -248,9 +248,9 @@ class Turn:
         try:
             return observe(calendar, entries, self.order.now, absent)
         except Throttled:
-            self.world.ledger.save(
-                self.lease, self.person, [replace(entry, calendar_id=None) for entry in absent], []
-            )
+            if absent:
+                rows = [replace(entry, calendar_id=None) for entry in absent]
+                self.world.ledger.save(self.lease, self.person, rows)
             raise
 
     def _guard(self, connection: Connection, planned: Plan) -> Allowed:

@@ -24,6 +24,7 @@ from reconciler.ports import SignIn
 from reconciler.settings import load
 from reconciler.status import only
 from reconciler.tokens.cipher import generate_key
+from reconciler.welcome import grant_of
 
 
 @click.group()
@@ -165,7 +166,7 @@ def connection_add(
             raise ConfigurationError([f"PROVIDER: {provider} is not configured (configured: {configured})"])
         known = house.person(person)
         grant = Grant(person, known.account, provider, subject, address, calendar_id, known.identity)
-        house.connect(grant, token, who(), "command line")
+        house.welcome.begin(grant, {"refresh_token": token}, who(), COMMAND_LINE)
     click.echo(f"Person {person} is connected.")
 
 
@@ -202,7 +203,8 @@ def connection_sign_in(
         if len(offers) != 1:
             there = ", ".join(f"{one.name} ({one.id})" for one in flow.calendars(sign_in)) or "none"
             raise ConfigurationError([f"--calendar: name one of those that can be written to: {there}"])
-        house.connect_granted(known, provider, flow.finish(sign_in, offers[0].id), who())
+        granted = flow.finish(sign_in, offers[0].id)
+        house.welcome.begin(grant_of(known, provider, granted), granted.credentials, who(), COMMAND_LINE)
     click.echo(f"Person {person} is connected.")
 
 

@@ -23,7 +23,6 @@ from reconciler.dispatch.remote import RemoteDispatcher
 from reconciler.errors import ReconcilerError
 from reconciler.farewell import Farewell, Silence
 from reconciler.lead import SharedClock
-from reconciler.ledger.enrolment import Grant
 from reconciler.ledger.installation import Witness
 from reconciler.ledger.store import SqlLedger, open_ledger
 from reconciler.lms.engine import read_engine
@@ -33,7 +32,7 @@ from reconciler.lms.source import SqlLms
 from reconciler.loop import Confirming, Loop, lms_window
 from reconciler.mailroom import posting_of
 from reconciler.metrics import Metrics
-from reconciler.model import Connection, Mode, Person
+from reconciler.model import Mode, Person
 from reconciler.owner import is_dead, this_process
 from reconciler.pace import AuditIntervals
 from reconciler.ports import (
@@ -41,12 +40,9 @@ from reconciler.ports import (
     Clock,
     ConnectFlow,
     Dispatcher,
-    Granted,
     Installation,
     Keeping,
     LmsSource,
-    Notice,
-    NoticeKind,
     Notices,
     PasswordFlow,
 )
@@ -59,6 +55,7 @@ from reconciler.tokens.fingerprint import Fingerprints
 from reconciler.tokens.store import SqlTokens
 from reconciler.upkeep import Upkeep
 from reconciler.vendors import Means, Quotas, TrialOf, allowances, in_use, open_vendors
+from reconciler.welcome import Welcome
 from reconciler.world import World
 
 if TYPE_CHECKING:
@@ -187,40 +184,10 @@ class House:
         world = replace(self.world, mode=Mode.OBSERVE)
         return replace(self, world=world, loop=replace(self.loop, world=world))
 
-    def connect(self, grant: Grant, refresh_token: str, who: str, origin: str) -> Connection:
-        """Connect a person's calendar, with the token to work on it. ``ReconcilerError`` when refused."""
-        connection = self.ledger.add_connection(grant, who, origin, self.world.clock())
-        self.tokens.put(connection, {"refresh_token": refresh_token})
-        return self._told(connection)
-
-    def connect_granted(self, person: Person, provider: str, granted: Granted, who: str) -> Connection:
-        """Connect a person's calendar as granted, both the connection and its credentials or neither."""
-        grant = Grant(
-            person=person.id,
-            account=person.account,
-            provider=provider,
-            subject=granted.subject,
-            address=granted.address,
-            calendar_id=granted.calendar_id,
-            identity=person.identity,
-            scopes=granted.scopes,
-        )
-        connection = self.ledger.add_connection(
-            grant,
-            who,
-            "command line",
-            self.world.clock(),
-            also=lambda within, row: self.tokens.put_within(within, row, granted.credentials),
-        )
-        return self._told(connection)
-
-    def _told(self, new: Connection) -> Connection:
-        """Whoever connected it, its owner learns of it."""
-        notice = Notice(
-            NoticeKind.CONNECTED, new.person, new.account, "", "", vendor=new.provider, address=new.address
-        )
-        self.farewell.notices.tell(notice)
-        return new
+    @property
+    def welcome(self) -> Welcome:
+        """How a connection begins."""
+        return Welcome(self.ledger, self.tokens, self.farewell.notices, self.world.clock)
 
     def person(self, person_id: str) -> Person:
         """Somebody the LMS knows; ``ReconcilerError`` otherwise."""
@@ -269,7 +236,7 @@ def _furnished(settings: Settings, lasting: Lasting) -> House:
     flows = {name: vendor.flow for name, vendor in vendors.items() if vendor.flow}
     sign_ins = {name: vendor.sign_in for name, vendor in vendors.items() if vendor.sign_in}
     posting = posting_of(settings)
-    notices: Notices = OutboxNotices(ledger, posting, clock) if posting else Silence()
+    notices: Notices = OutboxNotices(posting, clock) if posting else Silence()
     confirming = _confirming(settings, lms.address, notices)
     farewell = Farewell(ledger, tokens, notices, clock, {**flows, **sign_ins})
     world = World(

@@ -47,6 +47,7 @@ from reconciler.ports import (
     Calendar,
     FleetLimit,
     Lease,
+    Mail,
     Notice,
     NoticeKind,
     Notices,
@@ -221,9 +222,11 @@ class Confirmation:
             replace(entry, state=State.MISSING, suspicion=replace(proven, put_back=entry.suspicion.put_back))
             for entry in judgement.entries
         ]
+        letters: Sequence[Mail] = ()
         if all(entry.suspicion.confirmed_at is None for entry in judgement.entries):
-            self._tell(NoticeKind.DELETED, judgement.entries, "its owner deleted the event", judgement.until)
-        self._save(rows, "proven a first time", judgement.until.isoformat())
+            why = "its owner deleted the event"
+            letters = self._letters(NoticeKind.DELETED, judgement.entries, why, judgement.until)
+        self._save(rows, "proven a first time", judgement.until.isoformat(), letters)
         return "grace begun"
 
     def _hold(self, judgement: HoldSeat) -> str:
@@ -239,9 +242,11 @@ class Confirmation:
             )
             for entry in judgement.entries
         ]
+        letters: Sequence[Mail] = ()
         if judgement.reason is not HoldReason.FLEET_GUARD:
-            self._tell(NoticeKind.QUESTION, judgement.entries, judgement.reason, self._answer_until(rows))
-        self._save(rows, "held", judgement.reason)
+            until = self.court.policy.answer_until(rows, self.order.now)
+            letters = self._letters(NoticeKind.QUESTION, judgement.entries, judgement.reason, until)
+        self._save(rows, "held", judgement.reason, letters)
         return "held"
 
     def _put_back(self, judgement: PutBack, calendar: Calendar) -> str:
@@ -249,13 +254,13 @@ class Confirmation:
         put_back = str(event.digest) if judgement.final else None
         cleared = replace(entry, missing_since=None, suspicion=Suspicion(put_back=put_back))
         change = Create(entry.key, Cause.REPAIR, event, cleared, entry.generation + 1, search=True)
-        self._save([entry], "being put back", judgement.why)
+        told = judgement.final and entry.role is Role.LEARNER
+        letters = self._letters(NoticeKind.PUT_BACK, [entry], judgement.why) if told else ()
+        self._save([entry], "being put back", judgement.why, letters)
         applied = self._hand(calendar).apply([change])
         if applied.open:
             return "failed to put back"
         log.info("put back: person %s, session %s: %s", self.person, entry.key.session, judgement.why)
-        if judgement.final and entry.role is Role.LEARNER:
-            self._tell(NoticeKind.PUT_BACK, [entry], judgement.why)
         return "put back"
 
     def _unregister(self, judgement: Unregister, bench: Bench, calendar: Calendar, deadline: datetime) -> str:
@@ -315,8 +320,8 @@ class Confirmation:
 
     def _given_back(self, session: str, rows: Sequence[LedgerEntry], answer: RegistrarAnswer) -> str:
         given = [replace(row, state=State.UNREGISTERED, intent=None, suspicion=Suspicion()) for row in rows]
-        self._tell(NoticeKind.GIVEN_BACK, rows, "its owner deleted the event")
-        self._save(given, "seat given back", answer.trace or answer.why or "done")
+        letters = self._letters(NoticeKind.GIVEN_BACK, rows, "its owner deleted the event")
+        self._save(given, "seat given back", answer.trace or answer.why or "done", letters)
         self.world.metrics.given_back(self.connection.provider, rows, self.world.clock())
         return "given back"
 
@@ -369,22 +374,16 @@ class Confirmation:
             private=world.private,
         )
 
-    def _save(self, rows: Sequence[LedgerEntry], what: str, why: str) -> None:
+    def _save(self, rows: Sequence[LedgerEntry], what: str, why: str, letters: Sequence[Mail] = ()) -> None:
         now = self.world.clock()
         story = [Occurrence(now, self.person, row.key.session, row.key.slot, what, why) for row in rows]
         stamped = [replace(row, updated_at=now) for row in rows]
-        self.world.ledger.save(self.lease, self.person, stamped, story)
+        self.world.ledger.save(self.lease, self.person, stamped, story, letters)
 
-    def _tell(
+    def _letters(
         self, kind: NoticeKind, rows: Sequence[LedgerEntry], why: str, until: datetime | None = None
-    ) -> None:
-        """Tell of one session. Before it is written down: a crash in between tells nobody twice, for the
-        deletion names it, and leaves nobody untold."""
+    ) -> Sequence[Mail]:
+        """What tells of one session, once for its deletion, by which it is named."""
         session, account = rows[0].key.session, self.connection.account
-        self.court.notices.tell(Notice(kind, self.person, account, session, why, until, mark=mark_of(rows)))
-
-    def _answer_until(self, rows: Sequence[LedgerEntry]) -> datetime:
-        """Without an answer until then, the events are put back."""
-        policy, starts = self.court.policy, min(row.starts for row in rows)
-        since = min(row.suspicion.held_since or self.order.now for row in rows)
-        return max(self.order.now, min(since + policy.hold_limit, starts - policy.near))
+        notice = Notice(kind, self.person, account, session, why, until, mark=mark_of(rows))
+        return self.court.notices.letters(notice)

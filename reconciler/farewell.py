@@ -4,12 +4,12 @@ vendor where that is possible, and the person is told."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.errors import ConnectionBroken, CycleError, ReconcilerError
 from reconciler.model import Connection, ConnectionState
-from reconciler.ports import Clock, Consent, Ledger, Notice, NoticeKind, Notices, TokenStore
+from reconciler.ports import Clock, Consent, Ledger, Mail, Notice, NoticeKind, Notices, TokenStore
 
 log = logging.getLogger(__name__)
 
@@ -20,11 +20,12 @@ COMMAND_LINE = "command line"
 class Silence:
     """Notices where there is no way to tell anybody."""
 
-    def tell(self, notice: Notice) -> None:
+    def letters(self, notice: Notice) -> Sequence[Mail]:
         """Only the log knows, by ids."""
         session = f", session {notice.session}" if notice.session else ""
         why = f": {notice.why}" if notice.why else ""
         log.info("nobody is mailed: %s, person %s%s%s", notice.kind, notice.person, session, why)
+        return ()
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,10 @@ class Farewell:
         connection without grant.
         """
         credentials = self._credentials(connection)
-        self.ledger.disconnect(connection.person, who, origin, self.clock(), only=connection)
-        revoked = self._revoke(connection, credentials)
-        if tell:
-            self.notices.tell(_goodbye(connection, *self._asker(connection, who, origin)))
-        return revoked
+        goodbye = _goodbye(connection, *self._asker(connection, who, origin))
+        letters = self.notices.letters(goodbye) if tell else ()
+        self.ledger.disconnect(connection.person, who, origin, self.clock(), connection, letters)
+        return self._revoke(connection, credentials)
 
     def _asker(self, connection: Connection, who: str, origin: str) -> tuple[str, str]:
         """Who wanted it, and from where: whoever had the events removed first had asked before."""

@@ -41,7 +41,7 @@ def site_of(house: House) -> Site:
         ledger=house.ledger,
         tokens=house.tokens,
         farewell=house.farewell,
-        notices=house.farewell.notices,
+        welcome=house.welcome,
         flows=house.flows,
         sign_ins=house.sign_ins,
         first_switches=settings.accounts.switches,

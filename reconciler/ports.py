@@ -532,10 +532,11 @@ class MailBaseline:
 
 
 class Notices(Protocol):
-    """Who tells people. Never raises: what cannot be told must not stop what is done."""
+    """How people are told."""
 
-    def tell(self, notice: Notice) -> None:
-        """Tell it, once."""
+    def letters(self, notice: Notice) -> Sequence[Mail]:
+        """The letters in which it is told, to be written down in the very commit of what they tell; none
+        where there is no way to tell anybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -613,8 +614,10 @@ class Ledger(Protocol):
         person: str,
         entries: Sequence[LedgerEntry],
         history: Sequence[Occurrence] = (),
+        letters: Sequence[Mail] = (),
     ) -> None:
-        """Insert or replace these rows by key in one commit that also proves, and prolongs, the lease."""
+        """Insert or replace these rows by key, and write down letters of their own about them, once for the
+        name of each, in one commit that also proves, and prolongs, the lease."""
 
     def finish(self, lease: Lease, person: str, result: PersonResult, now: datetime) -> None:
         """Record how this person's turn ended, in one commit that proves the lease."""
@@ -638,9 +641,16 @@ class Ledger(Protocol):
         """Park or restore a connection; leaving ``connected`` ends its baseline."""
 
     def disconnect(
-        self, person: str, who: str, origin: str, now: datetime, only: Connection | None = None
+        self,
+        person: str,
+        who: str,
+        origin: str,
+        now: datetime,
+        only: Connection | None = None,
+        letters: Sequence[Mail] = (),
     ) -> Connection:
-        """End a person's connection (``only`` if it still stands as it was read) and destroy its token.
+        """End a person's connection (``only`` if it still stands as it was read), destroy its token and write
+        down the letters that tell it, in one commit.
         Raises :class:`~reconciler.errors.ReconcilerError` if there is none."""
 
     def asked_to_leave(self, person: str) -> tuple[str, str] | None:

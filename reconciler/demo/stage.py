@@ -274,7 +274,7 @@ class Stage:
                     grant = Grant(
                         player.id, "acme", player.vendor, subject, player.address, calendar, player.id
                     )
-                    house.connect(grant, token, "demo", "demo")
+                    house.welcome.begin(grant, {"refresh_token": token}, "demo", "demo")
 
     def _granted(self, player: Player) -> tuple[str, str, str]:
         """The vendor's account, made now: its immutable subject, its calendar, a refresh token."""

@@ -48,6 +48,12 @@ class ConfirmPolicy:
     def grace_for(self, starts: datetime, now: datetime) -> timedelta:
         return self.grace_near if starts - now <= self.near else self.grace
 
+    def answer_until(self, held: Sequence[LedgerEntry], now: datetime) -> datetime:
+        """Without an answer until then, the events of these rows, held since or from now on, are put back."""
+        since = min(entry.suspicion.held_since or now for entry in held)
+        starts = min(entry.starts for entry in held)
+        return max(now, min(since + self.hold_limit, starts - self.near))
+
 
 @dataclass(frozen=True, slots=True)
 class Sought:

@@ -13,11 +13,13 @@ from reconciler.errors import ConsentProblem, ConsentRefused, ReconcilerError
 from reconciler.ledger.audit import ASKED_TO_LEAVE, AuditLine, write_audit
 from reconciler.ledger.database import Database, upsert
 from reconciler.ledger.leases import new_epoch
+from reconciler.ledger.letters import post_within
 from reconciler.ledger.memories import forget_calendar
 from reconciler.ledger.rows import connection_of
 from reconciler.ledger.tables import connection as connections
 from reconciler.ledger.tables import event, person_state, serving, token
 from reconciler.model import Connection, ConnectionState
+from reconciler.ports import Mail
 
 _CONNECTED = connections.c.state == ConnectionState.CONNECTED.value
 _ONE_AT_A_TIME = 7_241_960_002  # any number, the same for whoever connects
@@ -53,11 +55,13 @@ class Enrolment:
         origin: str,
         now: datetime,
         also: Callable[[sa.Connection, Connection], None] | None = None,
+        letters: Sequence[Mail] = (),
     ) -> Connection:
         """Connect a person, or connect them again to the same vendor account; the person is due at once.
 
         The connection begins without a baseline; what was recorded of another account's calendar says
-        nothing about this one. ``also`` is done in the same transaction: both happen, or neither. Raises
+        nothing about this one. ``also`` is done, and the letters that tell it are written down, in the same
+        transaction: all happen, or nothing. Raises
         ``ConsentRefused`` for a second connection of a person and for a vendor account that already serves
         somebody else.
         """
@@ -73,6 +77,7 @@ class Enrolment:
             _log(transaction, row, AuditLine(now, who, origin, "connected"))
             if also is not None:
                 also(transaction, row)
+            post_within(transaction, letters)
         return row
 
     def leave(self, person: str, who: str, origin: str, now: datetime) -> Connection:
@@ -96,10 +101,16 @@ class Enrolment:
         return row
 
     def disconnect(
-        self, person: str, who: str, origin: str, now: datetime, only: Connection | None = None
+        self,
+        person: str,
+        who: str,
+        origin: str,
+        now: datetime,
+        only: Connection | None = None,
+        letters: Sequence[Mail] = (),
     ) -> Connection:
-        """End a person's connection (``only`` if it still stands as it was read) and destroy its token; its
-        events and ledger stay.
+        """End a person's connection (``only`` if it still stands as it was read), destroy its token and write
+        down the letters that tell it; its events and ledger stay.
 
         Raises ``ReconcilerError`` if there is none.
         """
@@ -131,6 +142,7 @@ class Enrolment:
             transaction.execute(token.delete().where(token.c.connection_id == row.id))
             forget_calendar(transaction, row)
             _log(transaction, row, AuditLine(now, who, origin, "disconnected"))
+            post_within(transaction, letters)
         return row
 
     def disconnected(self) -> Sequence[Connection]:

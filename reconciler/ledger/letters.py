@@ -81,10 +81,7 @@ class Letters:
     def post(self, mail: Mail) -> bool:
         """Write down a letter of its own, once for its name; false if there is one already."""
         with self._database.writing() as connection:
-            known = sa.select(outbox.c.id).where(outbox.c.once == mail.once)
-            if connection.execute(known).first() is not None:
-                return False
-            return insert_once(connection, outbox, columns_of_mail(mail))
+            return post_within(connection, [mail]) == 1
 
     # Since when what is new is told ---------------------------------------------------------------
 
@@ -134,6 +131,17 @@ class Letters:
                     version=outbox.c.version + 1,
                 )
             )
+
+
+def post_within(connection: sa.Connection, letters: Sequence[Mail]) -> int:
+    """Write down letters of their own in a transaction under way, once for the name of each; how many are
+    new."""
+    new = 0
+    for mail in letters:
+        known = sa.select(outbox.c.id).where(outbox.c.once == mail.once)
+        if connection.execute(known).first() is None:
+            new += insert_once(connection, outbox, columns_of_mail(mail))
+    return new
 
 
 def _replaceable(people: Sequence[str]) -> sa.Select[tuple[object, ...]]:

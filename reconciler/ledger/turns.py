@@ -9,10 +9,11 @@ import sqlalchemy as sa
 
 from reconciler.ledger.database import Database, chunks, upsert
 from reconciler.ledger.leases import prove
+from reconciler.ledger.letters import post_within
 from reconciler.ledger.rows import columns_of_entry, columns_of_occurrence, entry_of
 from reconciler.ledger.tables import event, history, person_state, sighting
 from reconciler.model import LedgerEntry
-from reconciler.ports import Lease, Occurrence, PersonResult
+from reconciler.ports import Lease, Mail, Occurrence, PersonResult
 
 # Made once, for every turn sends them: to build a statement costs more than to send it.
 _STATE_OF = person_state.update().where(person_state.c.person == sa.bindparam("whose"))
@@ -48,8 +49,10 @@ class Turns:
         person: str,
         entries: Sequence[LedgerEntry],
         history: Sequence[Occurrence] = (),
+        letters: Sequence[Mail] = (),
     ) -> None:
-        """Insert or replace these rows by key, with their history, in one commit that proves the lease.
+        """Insert or replace these rows by key, with their history and the letters that tell of them, in one
+        commit that proves the lease.
 
         Raises ``LeaseLost``, and ``ValueError`` for a row of somebody else.
         """
@@ -60,6 +63,7 @@ class Turns:
             prove(connection, lease, person)
             upsert(connection, event, [columns_of_entry(entry) for entry in entries])
             _write_history(connection, history)
+            post_within(connection, letters)
 
     def finish(self, lease: Lease, person: str, result: PersonResult, now: datetime) -> None:
         """Record how this person's turn ended, in one commit that proves the lease."""

@@ -6,7 +6,6 @@ Between the two the world may have gone on: a question that was answered meanwhi
 from __future__ import annotations
 
 import json
-import logging
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from typing import Any
 
 from reconciler.diff.letters import SEVERAL
 from reconciler.diff.why import LMS_REFUSED, MayNot
-from reconciler.errors import ReconcilerError
 from reconciler.labels import MailWay
 from reconciler.mail.letter import Letter, Mailbox, Template
 from reconciler.model import (
@@ -29,12 +27,10 @@ from reconciler.model import (
     Session,
     State,
 )
-from reconciler.ports import Clock, Ledger, Mail, Notice, NoticeKind
+from reconciler.ports import Clock, Mail, Notice, NoticeKind
 from reconciler.post.facts import VENDORS, days_of, person_facts, session_facts, with_sessions
 from reconciler.post.planning import new_message_id
 from reconciler.post.posting import Posting
-
-log = logging.getLogger(__name__)
 
 LONGEST_WAIT = timedelta(days=3)
 """What could not be told for so long is told no more."""
@@ -48,12 +44,11 @@ _FOLDED = (NoticeKind.QUESTION, NoticeKind.PUT_BACK)
 class OutboxNotices:
     """Notices that go the way of all mail. See :class:`~reconciler.ports.Notices`."""
 
-    ledger: Ledger
     posting: Posting
     clock: Clock
 
-    def tell(self, notice: Notice) -> None:
-        """Write it down, once for its mark. Raises nothing: what is done goes on untold."""
+    def letters(self, notice: Notice) -> Sequence[Mail]:
+        """One, by the name of what it tells: it is written down once for its mark."""
         now = self.clock()
         late = TOGETHER if notice.kind in _FOLDED else timedelta(0)
         facts = {
@@ -78,10 +73,7 @@ class OutboxNotices:
             once=name_of(notice),
             expires_at=notice.until or now + LONGEST_WAIT,
         )
-        try:
-            self.ledger.post(mail)
-        except ReconcilerError as problem:
-            log.error("person %s is not told (%s): %s", notice.person, notice.kind, problem)
+        return (mail,)
 
 
 def name_of(notice: Notice) -> str:
@@ -160,7 +152,6 @@ def _about(session: Session) -> dict[str, Any]:
 
 def _deleted(mail: Mail, occasion: Occasion, posting: Posting, facts: dict[str, Any]) -> dict[str, Any]:
     rows = [row for row in occasion.entries if row.key.session == mail.session]
-    # It is noted before its grace is: if we stopped in between, the grace is still to be written down.
     if not any(row.state is State.MISSING and not row.answer for row in rows):
         raise Pointless("the seat is not in question any more")
     url = posting.answer_url(mail.person, mail.session, occasion.now)

@@ -65,7 +65,7 @@ class Round:
     def ask_for_authorization(self, people: Sequence[str]) -> None:
         """Those whose vendor does not let us in any more are told so, once each; whoever has been so since
         before anybody was told of anything is left alone."""
-        ledger, notices = self.world.ledger, OutboxNotices(self.world.ledger, self.posting, self.world.clock)
+        ledger, notices = self.world.ledger, OutboxNotices(self.posting, self.world.clock)
         found = [
             Notice(
                 NoticeKind.REAUTHORIZE,
@@ -85,8 +85,8 @@ class Round:
         ]
         told = ledger.posted([name_of(notice) for notice in found])
         for notice in found:
-            if name_of(notice) not in told:
-                notices.tell(notice)
+            for letter in notices.letters(notice) if name_of(notice) not in told else ():
+                ledger.post(letter)
 
     # Afterwards -----------------------------------------------------------------------------------
 

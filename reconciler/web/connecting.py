@@ -17,16 +17,16 @@ from flask import Blueprint, Response, current_app, make_response, redirect, ren
 from reconciler.errors import ConsentRefused, ReconcilerError
 from reconciler.labels import Consent
 from reconciler.ledger.audit import AuditLine
-from reconciler.ledger.enrolment import Grant
 from reconciler.ledger.people import CONNECT_REFUSED
-from reconciler.model import Connection, ConnectionState, Person
-from reconciler.ports import Granted, Notice, NoticeKind
+from reconciler.model import ConnectionState, Person
+from reconciler.ports import Granted
 from reconciler.web.guard import as_page_problem, limited, origin, site, visitor
 from reconciler.web.links import APPROVE, read, sign
 from reconciler.web.people import known_person, of_session
 from reconciler.web.problems import PageProblem, Problem
 from reconciler.web.sessions import PageSession, delete_cookie, sealed, set_cookie, unsealed
 from reconciler.web.vendors import words_of
+from reconciler.welcome import grant_of
 
 pages = Blueprint("connecting", __name__)
 
@@ -112,21 +112,13 @@ def finished(session: PageSession, person: Person, vendor: str, finish: Callable
     """Connect what is granted now, and say so; or note why not, and raise what the page tells."""
     try:
         granted = finish()
-        connection = _connect(person, vendor, granted)
+        # A grant that is refused here is not ended at the vendor: where it belongs to an account that serves
+        # somebody else, theirs would end with it.
+        grant = grant_of(person, vendor, granted)
+        site().welcome.begin(grant, granted.credentials, f"person {person.id}", origin())
     except ReconcilerError as problem:
         raise refused(person, vendor, problem) from problem
     site().world.metrics.consent(vendor, Consent.CONNECTED)
-    site().notices.tell(
-        Notice(
-            NoticeKind.CONNECTED,
-            person.id,
-            person.account,
-            "",
-            f"connection {connection.id} {vendor}",
-            vendor=vendor,
-            address=connection.address,
-        )
-    )
     session["said"] = "connected-in-part" if granted.lacking else "connected"
 
 
@@ -138,28 +130,6 @@ def refused(person: Person, vendor: str, problem: ReconcilerError) -> PageProble
     else:
         site().world.metrics.consent(vendor, Consent.UNAVAILABLE)
     return as_page_problem(problem, vendor)
-
-
-def _connect(person: Person, vendor: str, granted: Granted) -> Connection:
-    """Both the connection and its token, or neither. A grant that is refused here is not ended at the vendor:
-    where it belongs to an account that serves somebody else, theirs would end with it."""
-    grant = Grant(
-        person=person.id,
-        account=person.account,
-        provider=vendor,
-        subject=granted.subject,
-        address=granted.address,
-        calendar_id=granted.calendar_id,
-        identity=person.identity,
-        scopes=granted.scopes,
-    )
-    return site().ledger.add_connection(
-        grant,
-        f"person {person.id}",
-        origin(),
-        site().world.clock(),
-        also=lambda within, row: site().tokens.put_within(within, row, granted.credentials),
-    )
 
 
 def _note_refusal(person: Person, vendor: str, problem: ConsentRefused) -> None:

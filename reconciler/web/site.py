@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 from reconciler.farewell import Farewell
 from reconciler.ledger.store import SqlLedger
 from reconciler.model import AccountSwitches
-from reconciler.ports import ConnectFlow, Consent, Notices, PasswordFlow
+from reconciler.ports import ConnectFlow, Consent, PasswordFlow
 from reconciler.tokens.cipher import Cipher
 from reconciler.tokens.store import SqlTokens
 from reconciler.web.limiting import Limits
+from reconciler.welcome import Welcome
 from reconciler.world import World, in_force
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Site:
     ledger: SqlLedger
     tokens: SqlTokens
     farewell: Farewell
-    notices: Notices
+    welcome: Welcome
     flows: Mapping[str, ConnectFlow]
     sign_ins: Mapping[str, PasswordFlow]
     first_switches: Callable[[str], AccountSwitches]

@@ -12,6 +12,7 @@ import requests
 
 from reconciler.ports import SignIn
 from reconciler.simulators.lms import When
+from reconciler.welcome import grant_of
 from tests.support.caldav_servers import PASSWORD, USER, running
 from tests.support.connect_proxy import Proxy, a_proxy
 from tests.support.house import HouseBed
@@ -83,7 +84,8 @@ def test_every_vendor_and_the_mail_server_are_reached_through_it_alone(
         house.lms.book("cleo", session)
         sign_in = SignIn(dav, USER, PASSWORD)
         granted = house.house.sign_ins["caldav"].finish(sign_in, CALENDAR)
-        house.house.connect_granted(house.house.person("cleo"), "caldav", granted, "test")
+        grant = grant_of(house.house.person("cleo"), "caldav", granted)
+        house.house.welcome.begin(grant, granted.credentials, "test", "test")
         house.close()
         assert house.cli("check-config", "--online").exit_code == 0
         proxy.asked_for.clear()

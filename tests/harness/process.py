@@ -34,9 +34,11 @@ from reconciler.ports import (
     Scan,
     Unregistration,
 )
+from reconciler.post.notices import OutboxNotices
 from reconciler.world import World
 from tests.harness.boundaries import Boundaries
 from tests.harness.clock import SimulatedClock
+from tests.harness.outbox import POSTING
 from tests.support.here import Here
 
 if TYPE_CHECKING:
@@ -166,7 +168,9 @@ def start(site: Site, owner: str, observe: bool = False) -> Process:
         metrics=METRICS,
         chance=random.Random(owner),
     )
-    confirming = Confirming(registrar, site, ConfirmPolicy(multi_day=site.options.multi_day))
+    confirming = Confirming(
+        registrar, OutboxNotices(POSTING, site.clock), ConfirmPolicy(multi_day=site.options.multi_day)
+    )
     loop = Loop(world, Here(), first_switches, confirming=confirming)
     parts = dict.fromkeys(one.name for one in fields(House))
     given = {"settings": _settings(site.witness, site.public_url), "ledger": ledger, "lms": lms}

@@ -28,6 +28,7 @@ from tests.harness.clock import SimulatedClock
 from tests.harness.facts import Facts
 from tests.harness.mailbox import Mailbox, Stored
 from tests.harness.oracle import Oracle
+from tests.harness.outbox import Told
 from tests.harness.process import Process, plain, start
 from tests.harness.vendor import Vendor, google, microsoft
 
@@ -90,7 +91,7 @@ def _whole(file: Path) -> None:
 
 @dataclass
 class Site:
-    """``told`` are the notices; ``own`` an event of each person's own, as it must stay."""
+    """``own`` is an event of each person's own, as it must stay."""
 
     folder: Path
     options: Options = field(default_factory=Options)
@@ -106,8 +107,7 @@ class Site:
         self.vendors["caldav"] = CalDav(self.clock, self.boundaries, self.options.oddities)
         self.state, self.lms_file = self.folder / "state.db", self.folder / "lms.db"
         self.witness = self.folder / "witness"
-        self.told: list[Notice] = []
-        self._marks: set[tuple[str, str, str, str]] = set()
+        self._told = Told()
         self.own: dict[str, tuple[str, int, bool]] = {}
         self.people: dict[str, tuple[str, Mailbox]] = {}
         self.starts = 0
@@ -139,12 +139,10 @@ class Site:
     def all_days_needed(self) -> bool:
         return self.options.multi_day is not MultiDay.ANY
 
-    def tell(self, notice: Notice) -> None:
-        """The way to people, once for each mark as the outbox has it: the site listens."""
-        name = (notice.kind.value, notice.person, notice.session, notice.mark)
-        if not notice.mark or name not in self._marks:
-            self._marks.add(name)
-            self.told.append(notice)
+    @property
+    def told(self) -> list[Notice]:
+        """What people were told so far, as it was written down in the outbox, be that lost meanwhile."""
+        return self._told.listen(self.desk)
 
     # Processes ------------------------------------------------------------------------------------
 
@@ -270,11 +268,13 @@ class Site:
 
     def lose_state(self) -> None:
         """The state database and its witness are gone; it is set up anew and people connect again."""
+        self._told.listen(self.desk)
         self.close_state()
         for file in self.folder.glob("state.db*"):
             file.unlink()
         self.witness.unlink(missing_ok=True)
         shutil.copy(self.templates.state, self.state)
+        self._told.begin_anew(self.desk)
         self.oracle.state_lost("the state was lost")
         for person in self.people:
             self.connect(person)
@@ -331,10 +331,12 @@ class Site:
 
     def restore_state(self, backup: Path) -> None:
         """An old copy is put in the place of the state database; the witness beside the service stays."""
+        self._told.listen(self.desk)
         self.close_state()
         for file in self.folder.glob("state.db*"):
             file.unlink()
         shutil.copy(backup, self.state)
+        self._told.begin_anew(self.desk)
         self.oracle.state_lost("the state was restored from an old copy")
 
     def _faults_stop(self) -> None:

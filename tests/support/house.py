@@ -47,6 +47,7 @@ from reconciler.simulators.google import CLIENT
 from reconciler.simulators.lms import SmallLms, When
 from reconciler.simulators.microsoft_directory import DEFAULT_CLIENT_ID, DEFAULT_SECRET
 from reconciler.tokens.cipher import generate_key
+from reconciler.welcome import grant_of
 from tests.support.caldav_relay import Radicale
 from tests.support.caldav_servers import PASSWORD
 from tests.support.google import impatient
@@ -188,7 +189,8 @@ class HouseBed:
         self.addresses[person] = (at, address)
         who = self.house.person(person)
         grant = Grant(person, who.account, vendor, granted.subject, address, granted.calendar, who.identity)
-        return self.house.connect(grant, granted.refresh_token, "test", "test")
+        credentials = {"refresh_token": granted.refresh_token}
+        return self.house.welcome.begin(grant, credentials, "test", "test")
 
     def sign_in(self, person: str) -> Connection:
         """Connect somebody's calendar by user name and password."""
@@ -200,7 +202,8 @@ class HouseBed:
         sign_in = SignIn(self.caldav.address, person, PASSWORD)
         (offer,) = flow.calendars(sign_in)
         granted = flow.finish(sign_in, offer.id)
-        return self.house.connect_granted(self.house.person(person), "caldav", granted, "test")
+        grant = grant_of(self.house.person(person), "caldav", granted)
+        return self.house.welcome.begin(grant, granted.credentials, "test", "test")
 
     def disconnect(self, person: str) -> None:
         self.house.ledger.disconnect(person, "test", "test", self.clock())

@@ -16,14 +16,19 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import jwt
 from flask import Flask
 
+from reconciler.mail.letter import Letter, Mailbox
+from reconciler.mail.smtp import Delivery
+from reconciler.model import MailState
 from reconciler.pages import site_of
-from reconciler.ports import Notice
+from reconciler.post.notices import OutboxNotices
+from reconciler.post.posting import Posting
 from reconciler.simulators.microsoft_directory import DEFAULT_CLIENT_ID, DEFAULT_SECRET, ClientApp
 from reconciler.web.app import create_app
 from reconciler.web.limiting import Limits
@@ -37,18 +42,25 @@ SECRET = "a secret that Acme's LMS and we share, long enough"
 KID = "acme-2026"
 
 
-@dataclass
-class Told:
-    """Notices, remembered instead of sent."""
+class NoServer:
+    """Where nothing is sent from: what people are told waits in the outbox."""
 
-    notices: list[Notice] = field(default_factory=list)
+    def compose(self, letter: Letter, message_id: str, now: datetime) -> bytes:
+        raise AssertionError("nothing is sent here")
 
-    def tell(self, notice: Notice) -> None:
-        self.notices.append(notice)
+    def send(self, sender: str, recipient: str, message: bytes) -> Delivery:
+        raise AssertionError("nothing is sent here")
+
+
+@dataclass(frozen=True)
+class Told(OutboxNotices):
+    """What people were told, as it was written down."""
+
+    bed: HouseBed
 
     @property
     def kinds(self) -> list[str]:
-        return [one.kind.value for one in self.notices]
+        return [mail.kind for mail in self.bed.house.ledger.mails((MailState.WAITING,), 100)]
 
 
 @dataclass
@@ -66,7 +78,8 @@ class Pages:
     def site(self) -> Site:
         site = site_of(self.bed.house)
         farewell = replace(site.farewell, notices=self.told)
-        return replace(site, notices=self.told, farewell=farewell, limits=self.limits)
+        welcome = replace(site.welcome, notices=self.told)
+        return replace(site, welcome=welcome, farewell=farewell, limits=self.limits)
 
     @property
     def app(self) -> Flask:
@@ -163,4 +176,5 @@ def the_pages(
         bed.microsoft.directory.register_app(app)
         logging.getLogger("reconciler").setLevel(logging.INFO)
         bed.remember_own_events()
-        yield Pages(bed, Told(), Limits(), public)
+        way = Posting(NoServer(), NoServer(), Mailbox("Training", "training@x.example"))
+        yield Pages(bed, Told(way, bed.clock, bed), Limits(), public)

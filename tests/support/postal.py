@@ -29,6 +29,7 @@ from reconciler.post.posting import Posting
 from reconciler.providers.memory import MemoryProvider
 from reconciler.simulators.lms import SmallLms, When
 from reconciler.world import World
+from tests.harness.clock import SimulatedClock
 from tests.support.here import Here
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -40,14 +41,11 @@ TOMORROW = When(datetime(2026, 11, 23, 9), datetime(2026, 11, 23, 17))
 SENT = Delivery(Outcome.SENT, 250, "taken over")
 
 
-class Clock:
-    """Stands still until it is moved."""
+class Clock(SimulatedClock):
+    """Stands still until it is moved, and is the LMS's clock too."""
 
     def __init__(self, now: datetime = NOW) -> None:
-        self.now = now
-
-    def __call__(self) -> datetime:
-        return self.now
+        super().__init__(now)
 
 
 class PlainWriter:
@@ -152,6 +150,7 @@ def a_postal(folder: Path, ledger: SqlLedger, clock: Clock | None = None, **post
     """Nobody in it yet but an account."""
     clock = clock or Clock()
     engine = sa.create_engine(f"sqlite:///{folder}/lms.db", connect_args={"check_same_thread": False})
+    clock.rules(engine)
     create_schema(engine)
     lms, server = SmallLms(engine), MailServer()
     lms.add_account()
@@ -167,6 +166,6 @@ def a_postal(folder: Path, ledger: SqlLedger, clock: Clock | None = None, **post
         owner="one",
     )
     registrar = ReferenceRegistrar(engine)
-    confirming = Confirming(registrar, OutboxNotices(ledger, way, clock), ConfirmPolicy())
+    confirming = Confirming(registrar, OutboxNotices(way, clock), ConfirmPolicy())
     loop = Loop(world, Here(), first_switches, confirming=confirming, posting=way)
     return Postal(ledger, lms, loop, way, server, clock)

@@ -8,10 +8,9 @@ from datetime import timedelta
 import pytest
 
 from reconciler.diff.why import LMS_REFUSED
-from reconciler.errors import StateUnreadable
 from reconciler.mail.letter import Template
 from reconciler.model import Answer, MailState, UnregisterMode
-from reconciler.ports import Mail, Notice, NoticeKind
+from reconciler.ports import Notice, NoticeKind
 from reconciler.post.notices import OutboxNotices
 from tests.support.postal import DAY, MINUTE, MONDAY, NOW, TUESDAY, Postal
 
@@ -76,20 +75,6 @@ def test_a_deletion_is_told_at_the_beginning_of_its_grace_and_the_seat_given_bac
     assert postal.news() == []
 
 
-def test_a_deletion_is_told_though_we_stopped_before_its_grace_was_written_down(postal: Postal) -> None:
-    session = postal.lms.add_session(MONDAY)
-    with_a_calendar(postal, session)
-    mailbox = postal.loop.world.providers["memory"].mailboxes["subject-ana"]  # type: ignore[attr-defined]
-    for events in mailbox.calendars.values():
-        events.clear()
-    postal.ledger.make_due("ana", postal.clock())
-    postal.calendars()
-    until = postal.clock() + GRACE
-    notices(postal).tell(Notice(NoticeKind.DELETED, "ana", "acme", session, "", until, mark="it"))
-    postal.mail()
-    assert postal.news() == ["ana: deleted"]
-
-
 def test_a_seat_that_is_kept_before_it_could_be_told_is_not_asked_about(postal: Postal) -> None:
     session = postal.lms.add_session(MONDAY)
     with_a_calendar(postal, session)
@@ -138,7 +123,7 @@ def test_a_refusal_of_the_lms_is_told_as_what_it_is(postal: Postal, answered: st
     postal.begun()
     postal.newcomer("ana", session)
     why = f"{LMS_REFUSED}{answered}"
-    notices(postal).tell(Notice(NoticeKind.PUT_BACK, "ana", "acme", session, why))
+    tell(postal, Notice(NoticeKind.PUT_BACK, "ana", "acme", session, why))
     postal.later()
     assert postal.news() == ["ana: invitation REQUEST 0 07.12. 09:00", "ana: put-back"]
     (letter,) = [one for one in postal.server.taken if one.template == Template.PUT_BACK]
@@ -203,33 +188,26 @@ def a_notice(mark: str = "") -> Notice:
     )
 
 
-def notices(postal: Postal) -> OutboxNotices:
-    return OutboxNotices(postal.ledger, postal.posting, postal.clock)
+def tell(postal: Postal, notice: Notice) -> None:
+    for letter in OutboxNotices(postal.posting, postal.clock).letters(notice):
+        postal.ledger.post(letter)
 
 
 def test_a_change_is_told_once_however_often_it_is_said(postal: Postal) -> None:
     postal.begun()
     postal.newcomer("ana")
     for _ in range(3):
-        notices(postal).tell(a_notice("the same"))
-    notices(postal).tell(a_notice("another"))
+        tell(postal, a_notice("the same"))
+    tell(postal, a_notice("another"))
     postal.mail()
     assert postal.news() == ["ana: connected", "ana: connected"]
-
-
-def test_what_cannot_be_noted_stops_nothing(postal: Postal) -> None:
-    class Gone:
-        def post(self, mail: Mail) -> bool:
-            raise StateUnreadable("the disk is full")
-
-    OutboxNotices(Gone(), postal.posting, postal.clock).tell(a_notice())  # type: ignore[arg-type]
 
 
 def test_nobody_is_told_anything_where_the_owner_wants_no_mails(postal: Postal) -> None:
     postal.begun()
     postal.newcomer("ana")
     postal.switch(email_notifications=False)
-    notices(postal).tell(a_notice())
+    tell(postal, a_notice())
     postal.mail()
     assert postal.news() == []
     (dropped,) = postal.ledger.mails((MailState.DROPPED,), 10)
@@ -239,7 +217,7 @@ def test_nobody_is_told_anything_where_the_owner_wants_no_mails(postal: Postal) 
 def test_a_notice_that_comes_too_late_is_dropped(postal: Postal) -> None:
     postal.begun()
     postal.newcomer("ana")
-    notices(postal).tell(a_notice())
+    tell(postal, a_notice())
     postal.clock.now += 4 * DAY
     postal.mail()
     assert postal.news() == []

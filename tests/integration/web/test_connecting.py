@@ -32,7 +32,7 @@ def nothing_is_connected(pages: Pages, person: str = "ana") -> bool:
         not ledger.connections([person])
         and "token" not in stored
         and "connection" not in stored
-        and pages.told.notices == []
+        and pages.told.kinds == []
     )
 
 

@@ -82,7 +82,7 @@ def test_what_cannot_be_used_is_told_and_nothing_is_stored(
     ana = typed(pages, **changes)
     assert ana.heading == heading
     assert pages.bed.house.ledger.connections(["ana"]) == []
-    assert pages.told.notices == []
+    assert pages.told.kinds == []
 
 
 def test_a_calendar_that_is_none_of_theirs_is_not_connected(pages: Pages) -> None:

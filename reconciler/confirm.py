@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from reconciler.apply import Hand
 from reconciler.diff.changes import Cause, Create, Update
@@ -43,6 +43,7 @@ from reconciler.model import (
     State,
     Suspicion,
 )
+from reconciler.patience import Patience, answered, asked_later, unresolved
 from reconciler.ports import (
     Calendar,
     FleetLimit,
@@ -61,9 +62,6 @@ from reconciler.turn import Turn, TurnReport, needs_baseline, same_human
 from reconciler.world import Order, World, mode_of, policy_of, unregister_of
 
 log = logging.getLogger(__name__)
-
-PROOF_SECONDS = 60
-"""From the start of a proof to the last instant at which the LMS may be written, by the LMS's clock."""
 
 
 @dataclass(frozen=True)
@@ -127,9 +125,13 @@ class Confirmation:
     def person(self) -> str:
         return self.desired.person_id
 
+    @property
+    def lms(self) -> Patience:
+        return Patience(self.court.registrar, self.order.weather)
+
     def hear(self, entries: Sequence[LedgerEntry]) -> list[str]:
         """Judge and act; what was done, in words for counting. Raises like a turn."""
-        done = [self._resolve(session, rows) for session, rows in self._unresolved(entries).items()]
+        done = [self._resolve(session, rows) for session, rows in unresolved(entries, self.order.now).items()]
         if not self._may_judge():
             return done
         bench = self._bench(entries, {})
@@ -137,7 +139,7 @@ class Confirmation:
         if not to_ask:
             return done
         # The clock of the proof starts before anything is looked at.
-        deadline = self.court.registrar.now() + timedelta(seconds=PROOF_SECONDS)
+        deadline = self.lms.deadline()
         calendar = self.world.providers[self.connection.provider].open(self.connection)
         calendar.listing(self.order.now - MARGIN)
         installation = self.world.policy.installation
@@ -180,7 +182,9 @@ class Confirmation:
 
     # Acting ---------------------------------------------------------------------------------------
 
-    def _carry_out(self, judgement: Judgement, bench: Bench, calendar: Calendar, deadline: datetime) -> str:
+    def _carry_out(
+        self, judgement: Judgement, bench: Bench, calendar: Calendar, deadline: datetime | None
+    ) -> str:
         match judgement:
             case LivesOn():
                 return self._follow(judgement, calendar)
@@ -194,6 +198,8 @@ class Confirmation:
                 return "dismissed"
             case PutBack():
                 return self._put_back(judgement, calendar)
+            case Unregister() if deadline is None or self.lms.over:
+                return "LMS not reached"
             case Unregister():
                 return self._unregister(judgement, bench, calendar, deadline)
 
@@ -279,7 +285,7 @@ class Confirmation:
         if not self.world.ledger.begin_unregistering(self.lease, self.person, rows, proof, limit):
             return self._hold(HoldSeat(judgement.session, judgement.entries, HoldReason.FLEET_GUARD))
         try:
-            answer = self.court.registrar.unregister(request)
+            answer = self.lms.unregister(request)
         except LmsUnreadable as problem:
             # Certainly not written: the suspicion stands where it stood.
             self._save(judgement.entries, "not given back yet", str(problem)[:200])
@@ -340,25 +346,24 @@ class Confirmation:
 
     # After a crash --------------------------------------------------------------------------------
 
-    def _unresolved(self, entries: Sequence[LedgerEntry]) -> dict[str, list[LedgerEntry]]:
-        open_ = [entry for entry in entries if entry.state is State.UNREGISTERING]
-        return {
-            one.key.session: [row for row in open_ if row.key.session == one.key.session] for one in open_
-        }
-
     def _resolve(self, session: str, rows: list[LedgerEntry]) -> str:
         """An un-registration whose answer was never written down: after its deadline the LMS is asked."""
+        if self.lms.over:
+            return "unresolved"
         deadlines = [row.suspicion.deadline for row in rows if row.suspicion.deadline]
         if deadlines and max(deadlines) > self.court.registrar.now():
             return "unresolved"
         proofs = self.world.ledger.evidence(self.person, session)
         if not proofs:
             return "unresolved"
+        # Before it is asked: who waits for an answer may be gone, or their lease, when there is none.
+        rows = asked_later(rows, self.world.clock())
+        self.world.ledger.save(self.lease, self.person, rows)
         try:
-            answer = self.court.registrar.resolve(request_of(proofs[-1]))
+            answer = self.lms.resolve(request_of(proofs[-1]))
         except LmsUnreadable as problem:  # of this seat perhaps: the others are heard all the same
             answer = RegistrarAnswer(RegistrarOutcome.UNKNOWN, problem.what)
-        return self._conclude(session, rows, answer, None, None)
+        return self._conclude(session, answered(rows), answer, None, None)
 
     # Parts ----------------------------------------------------------------------------------------
 

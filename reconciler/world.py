@@ -52,10 +52,12 @@ class World:
 
 
 class Weather:
-    """Which vendors answer, within one cycle. After three failures in a row and no success since, the
-    rest of the cycle leaves that vendor alone: a slow probe, and nobody else waits for its time-outs."""
+    """Who answers, within one cycle. After three failures in a row and no success since, the rest of the
+    cycle leaves that vendor alone: a slow probe, and nobody else waits for its time-outs. Nor is the LMS
+    asked about any further seat once it is ``lms_silent``: it has let us wait in vain."""
 
     def __init__(self) -> None:
+        self.lms_silent = False
         self._failures: dict[str, int] = {}
         self._lock = threading.Lock()
 

@@ -74,7 +74,10 @@ class Stand:
         if row.last_error:
             again = f" It is tried again at {self.times.at(row.retry_at)}." if row.retry_at else ""
             times = "once" if row.attempts == 1 else f"{row.attempts} times"
-            yield f"Refused {times} by the vendor: {row.last_error}.{again}"
+            if row.state is State.UNREGISTERING:
+                yield f"The LMS was asked {times} and gave no answer.{again}"
+            else:
+                yield f"Refused {times} by the vendor: {row.last_error}.{again}"
 
     def _live(self) -> Iterator[str]:
         if self.registration is None or self.registration.standing is not Standing.WANTED:

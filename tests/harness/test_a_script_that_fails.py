@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
+from reconciler.errors import LmsUnreadable
 from reconciler.lms.moodle_channels import CommandChannel
 from reconciler.lms.moodle_registrar import MoodleRegistrar
 from reconciler.model import Answer, Connection
-from reconciler.ports import Calendar, Registrar, RegistrarAnswer, Unregistration
+from reconciler.ports import Calendar, Registrar, RegistrarAnswer, RegistrarOutcome, Unregistration
 from tests.harness.process import WatchedRegistrar
 from tests.harness.site import MINUTE, Site
 from tests.harness.test_deleting_an_event import ana_in, seats, told
@@ -96,7 +97,7 @@ def test_a_script_that_times_out_and_is_then_missing_concludes_nothing(site: Sit
     assert site.states("ana") == ["unregistering"]
     fails(site, NO_SCRIPT)
     for _ in range(3):
-        site.clock.move(2 * MINUTE)
+        site.clock.move(20 * MINUTE)
         assert site.cycle("confirm") == "partial"
         assert site.states("ana") == ["unregistering"]
     assert not site.answer("ana", session, Answer.KEEP)
@@ -153,6 +154,64 @@ def test_a_slow_answer_about_one_seat_costs_nobody_else_their_turn(
     site.cycle("confirm")
     assert seats(site, "ben", session) == {"booked"}
     assert site.states("ben") == ["live"]
+
+
+class Hanging:
+    """Says what time it is; all else is waited for in vain, for a minute and a half."""
+
+    def __init__(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._site = site
+        self.asked: list[str] = []
+        begun, since = time.monotonic, site.clock()
+        monkeypatch.setattr(time, "monotonic", lambda: begun() + (site.clock() - since).total_seconds())
+
+    def now(self) -> datetime:
+        return self._site.clock()
+
+    def unregister(self, request: Unregistration) -> RegistrarAnswer:
+        self._waited_for(request)
+        return RegistrarAnswer(RegistrarOutcome.UNKNOWN, "no usable answer")
+
+    def resolve(self, request: Unregistration) -> RegistrarAnswer:
+        self._waited_for(request)
+        raise LmsUnreadable("The script gave no usable answer")
+
+    def check(self) -> list[str]:
+        return []
+
+    def _waited_for(self, request: Unregistration) -> None:
+        self.asked.append(request.person)
+        self._site.clock.move(timedelta(seconds=90))
+
+
+def test_a_script_that_hangs_is_waited_for_once_a_cycle_and_asked_about_each_in_turn(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = two_of_three_delete(site)
+    site.clock.move(31 * MINUTE)
+    fails(site, hanging := Hanging(site, monkeypatch), from_the_start=True)
+    assert site.cycle("confirm") == "partial"
+    assert (hanging.asked, site.states("ana"), site.states("ben")) == (
+        ["ana"],
+        ["unregistering"],
+        ["missing"],
+    )
+    assert site.answer("ben", session, Answer.GIVE_BACK)  # nothing of his was begun
+    assert site.cycle("confirm") == "partial"
+    assert (hanging.asked, site.states("ben")) == (["ana", "ana"], ["missing"])
+    assert site.cycle("confirm") == "partial"
+    assert (hanging.asked, site.states("ben")) == (["ana", "ana", "ben"], ["unregistering"])
+    site.clock.move(20 * MINUTE)
+    assert site.cycle("confirm") == "partial"
+    assert hanging.asked == ["ana", "ana", "ben", "ana"]
+    assert site.cycle("confirm") == "partial"
+    assert hanging.asked == ["ana", "ana", "ben", "ana", "ben"]
+    site.kill()
+    for _ in range(2):
+        site.clock.move(31 * MINUTE)
+        site.round()
+    assert site.states("ana") == site.states("ben") == ["unregistered"]
+    assert seats(site, "ana", session) == seats(site, "ben", session) == {"cancelled"}
 
 
 def silent_about(site: Site, person: str) -> None:

@@ -141,9 +141,9 @@ class Confirmation:
         # The clock of the proof starts before anything is looked at.
         deadline = self.lms.deadline()
         calendar = self.world.providers[self.connection.provider].open(self.connection)
-        calendar.listing(self.order.now - MARGIN)
+        listing = calendar.listing(self.order.now - MARGIN)
         installation = self.world.policy.installation
-        sought = {entry.key: seek(calendar, self.connection, installation, entry) for entry in to_ask}
+        sought = {entry.key: seek(calendar, listing, installation, entry) for entry in to_ask}
         witnessed = has_witness(self.world.ledger, self.connection, to_ask, self.order.now)
         witnessed &= not any(one.denied for one in sought.values())
         bench = self._bench(entries, sought, witnessed)

@@ -10,7 +10,7 @@ from datetime import datetime
 from reconciler.diff.confirm import Sought, Unregister
 from reconciler.diff.fields import token_of
 from reconciler.errors import EventRefused
-from reconciler.model import ActualEvent, Connection, EventKey, Found, LedgerEntry
+from reconciler.model import ActualEvent, Connection, EventKey, Found, LedgerEntry, Listing
 from reconciler.ports import Calendar, Evidence, Heard, Ledger, Unregistration
 
 
@@ -24,20 +24,24 @@ def has_witness(ledger: Ledger, connection: Connection, absent: Sequence[LedgerE
     return False
 
 
-def seek(calendar: Calendar, connection: Connection, installation: str, entry: LedgerEntry) -> Sought:
-    """Ask for the event by its id, and for its key in every calendar that the grant shows."""
+def seek(calendar: Calendar, listing: Listing, installation: str, entry: LedgerEntry) -> Sought:
+    """Ask for the event by its id, and for its key in every calendar that the grant shows. What the listing
+    of the default one shows is there too, should the vendor's search not find it yet."""
     by_id, seen = None, True
     if entry.event_id is not None:
         try:
-            by_id = calendar.get(entry.event_id, entry.calendar_id or connection.calendar_id)
+            by_id = calendar.get(entry.event_id, entry.calendar_id or listing.calendar_id)
         except EventRefused:
             seen = False  # the calendar it was moved to is gone or closed to us: no deletion of this one
-    found = calendar.find(token_of(installation, entry.key))
+    token = token_of(installation, entry.key)
+    found = calendar.find(token)
+    listed = [event for event in listing.events if event.marker and event.marker.token == token]
+    there = {event.event_id: event for event in (*listed, *found.events)}
     # What lay in a calendar that is gone went with it: nobody deleted this one.
-    seen &= entry.calendar_id in (None, connection.calendar_id, *found.calendars)
+    seen &= entry.calendar_id in (None, listing.calendar_id, *found.calendars)
     return Sought(
         by_id=by_id,
-        found=tuple(event for event in found.events if event.event_id not in entry.doomed),
+        found=tuple(event for event in there.values() if event.event_id not in entry.doomed),
         everywhere=found.everywhere and seen,
         denied=by_id is not None and _is_denied(by_id, found),
     )

@@ -5,8 +5,6 @@ from __future__ import annotations
 import random
 from datetime import timedelta
 
-import pytest
-
 from reconciler.model import Answer
 from reconciler.ports import RegistrarAnswer, RegistrarOutcome
 from tests.harness.mailbox import Trouble
@@ -132,19 +130,6 @@ def test_a_vendor_that_asks_to_wait_is_not_asked_by_the_confirm_pass(site: Site)
     site.clock.move(MINUTE)
     site.cycle("confirm")
     assert google.calls == asked
-
-
-def test_a_look_that_the_quota_ends_at_once_writes_nothing_down(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ana_in(site, 9)
-    saved: list[str] = []
-    ledger = site.process().house.world.ledger
-    monkeypatch.setattr(ledger, "save", lambda lease, person, *rows: saved.append(person))
-    site.mailbox("ana").troubles.add(Trouble.THROTTLED)
-    site.audit_all()
-    assert saved == []
-    assert site.desk.states(["ana"])["ana"].last_error
 
 
 def test_what_was_missed_before_a_long_silence_is_not_given_back_at_its_end(site: Site) -> None:

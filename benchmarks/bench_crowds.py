@@ -192,4 +192,4 @@ def _connect(house: House, vendor: Vendor) -> None:
     for number, account in enumerate(vendor.ours):
         person = f"p{number}"
         grant = Grant(person, "acme", vendor.name, account.subject, account.mailbox, account.calendar, person)
-        house.connect(grant, account.token, "bench", "bench")
+        house.welcome.begin(grant, {"refresh_token": account.token}, "bench", "bench")

@@ -164,4 +164,4 @@ def _connect(house: House, vendor: Vendor) -> None:
         grant = Grant(
             person, account_id, vendor.name, account.subject, account.mailbox, account.calendar, person
         )
-        house.connect(grant, account.token, "bench", "bench")
+        house.welcome.begin(grant, {"refresh_token": account.token}, "bench", "bench")

@@ -258,7 +258,7 @@ class Bench:
             yield from self.put_back(absent, "asked, and not answered in time", final=False)
         elif (why := self._may_not(registration)) is not None:
             yield from self._back_or_dismissed(absent, why)
-        elif self._begun(registration):
+        elif self._begun(registration, self.now):
             yield from (Dismiss(entry, "the session had begun when it was deleted") for entry in absent)
         elif self.policy.mode is UnregisterMode.REPORT:
             yield from self.put_back(absent, "recorded only (unregister.mode: report)", final=False)
@@ -281,8 +281,8 @@ class Bench:
             return MayNot.TOO_LATE
         return None
 
-    def _begun(self, registration: Registration) -> bool:
-        return min(day.start_instant for day in registration.session.days) <= self.now
+    def _begun(self, registration: Registration, at: datetime) -> bool:
+        return min(day.start_instant for day in registration.session.days) <= at
 
     def _give_back(
         self,
@@ -299,8 +299,12 @@ class Bench:
                 yield from self._hold_in_time(session, absent, reason)
                 return
         starts = min(entry.starts for entry in absent)
+        until = self.now + self.policy.grace_for(starts, self.now)
         if any(entry.suspicion.confirmed_at is None for entry in absent) and not answered:
-            yield BeginGrace(session, rows, self.now + self.policy.grace_for(starts, self.now))
+            if self._begun(registration, until):  # its owner would be promised what cannot be done then
+                yield from (Dismiss(entry, "the session begins within its time of grace") for entry in absent)
+            else:
+                yield BeginGrace(session, rows, until)
         elif all(entry.key in self.sought for entry in absent):
             yield Unregister(session, rows, registration)
 

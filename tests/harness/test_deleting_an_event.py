@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from datetime import timedelta
 
+import pytest
+
 from reconciler.model import Answer
 from reconciler.ports import RegistrarAnswer, RegistrarOutcome
 from tests.harness.mailbox import Trouble

@@ -225,6 +225,13 @@ def test_once_the_session_has_begun_nobody_is_unregistered() -> None:
     assert kinds(judged([missing(seat, 1, suspicion=SAID_TO_GIVE_BACK)], seat)) == [Dismiss]
 
 
+def test_no_grace_begins_that_would_outlast_the_start_of_the_session() -> None:
+    """Its letter would promise what cannot be kept: by then the session has begun."""
+    soon, later = in_days(10 / 24 / 60), in_days(11 / 24 / 60)
+    assert kinds(judged([missing(soon)], soon)) == [Dismiss]
+    assert kinds(judged([missing(later)], later)) == [BeginGrace]
+
+
 # Whom to ask ---------------------------------------------------------------------------------------
 
 

@@ -20,7 +20,7 @@ from reconciler.diff.guards import DeleteGuard
 from reconciler.diff.plan import Policy
 from reconciler.dispatch.local import LocalDispatcher
 from reconciler.dispatch.remote import RemoteDispatcher
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ConfigurationError, ReconcilerError
 from reconciler.farewell import Farewell, Silence
 from reconciler.lead import SharedClock
 from reconciler.ledger.installation import Witness
@@ -357,5 +357,10 @@ def _confirming(settings: Settings, address: str, notices: Notices) -> Confirmin
 
 
 def open_lms_for_writing(settings: Settings) -> Engine:
-    """The LMS's database with the right to write, only for creating the reference tables."""
-    return create_engine(settings.lms.database)
+    """The LMS's database with the right to write, only for creating the reference tables.
+    ``ConfigurationError`` for an LMS that has tables of its own."""
+    if settings.lms.adapter is not LmsAdapter.REFERENCE:
+        raise ConfigurationError(
+            [f"lms.adapter: {settings.lms.adapter} has its own tables; these are for reference"]
+        )
+    return create_engine(settings.lms.database_to_write)

@@ -119,6 +119,10 @@ def connect_link(config: Path, person: str, owner: bool) -> None:
         link = link_for(site_of(house), known.id, known.account, role.value, now)
         line = AuditLine(now, who(), "command line", "link made", known.account, known.id, f"as {role}")
         house.ledger.note(line)
+        if house.settings.web.listen is None:
+            click.echo(
+                "web.listen is not set: as it is, nobody serves the page that this leads to.", err=True
+            )
     click.echo(link)
 
 

@@ -185,7 +185,7 @@ def unreadable(address: str) -> Iterator[None]:
         yield
     except (SQLAlchemyError, OSError, ValueError) as error:
         raise LmsUnreadable(
-            f"The LMS could not be read whole: {_reason(error)}",
+            f"The LMS could not be read whole: {reason_of(error)}",
             whose=address,
             next_step="Nothing is concluded from it, and the next cycle reads again; "
             "`reconciler check-config --online` tries every table.",
@@ -210,7 +210,7 @@ def stream(
         raise
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """The driver's own words: no statement and no parameters, which may hold people's names."""
     cause: object = error.orig if isinstance(error, DBAPIError) else error
     match getattr(cause, "args", ()):

@@ -27,6 +27,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from reconciler.errors import ReconcilerError
+from reconciler.lms.engine import address_of, reason_of
 
 COLUMNS = {
     "accounts": ("id", "name", "time_zone"),
@@ -50,8 +54,16 @@ COLUMNS = {
 
 
 def create_schema(engine: Engine, prefix: str = "", schema: str | None = None) -> None:
-    """Create those of the five tables that are not there, for an LMS that begins with nothing."""
-    tables(prefix, schema).create_all(engine)
+    """Create those of the five tables that are not there, for an LMS that begins with nothing. Raises
+    ``ReconcilerError``."""
+    try:
+        tables(prefix, schema).create_all(engine)
+    except (SQLAlchemyError, OSError) as error:
+        raise ReconcilerError(
+            f"the tables could not be created: {reason_of(error)}",
+            whose=address_of(engine, prefix),
+            next_step="Is it there, and may the login (lms.unregister.user, or that of lms.url) create them?",
+        ) from error
 
 
 def tables(prefix: str = "", schema: str | None = None) -> sa.MetaData:

@@ -143,6 +143,24 @@ def test_an_lms_without_its_tables_is_told_so_and_given_them(acme: HouseBed) -> 
     assert nothing_happened(acme)
 
 
+def test_tables_are_created_neither_in_a_moodle_nor_where_nobody_may(
+    acme: HouseBed, closed_port: int
+) -> None:
+    acme.configure(lms={"url": "sqlite:///empty.db", "adapter": "moodle"})
+    (acme.folder / "empty.db").touch()
+    refused = acme.cli("schema", "create")
+    assert (refused.exit_code, refused.stderr) == (
+        78,
+        "lms.adapter: moodle has its own tables; these are for reference\n",
+    )
+    assert (acme.folder / "empty.db").stat().st_size == 0
+    acme.configure(lms={"url": f"postgresql://reader@127.0.0.1:{closed_port}/lms", "adapter": "reference"})
+    away = acme.cli("schema", "create")
+    assert away.exit_code == 1
+    assert away.stderr.startswith("Failed: the tables could not be created: ")
+    assert f"(postgresql://127.0.0.1:{closed_port}/lms). Is it there, and may the login" in away.stderr
+
+
 def test_a_vendor_that_is_not_configured_is_refused_where_it_is_named(acme: HouseBed) -> None:
     acme.configure(providers={"microsoft": None})
     refused = acme.cli("once")

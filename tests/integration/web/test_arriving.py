@@ -186,6 +186,7 @@ def test_support_makes_a_link_that_works_once_and_is_written_down(pages: Pages) 
     made = pages.bed.cli("connect-link", "ana")
     assert made.exit_code == 0, made.output
     link = made.stdout.strip()
+    assert ("web.listen is not set" in made.stderr) == (pages.bed.house.settings.web.listen is None)
     (line, *_) = pages.bed.house.ledger.audit_log(1)
     assert (line.what, line.person, line.detail) == ("link made", "ana", "as learner")
     pages.bed.clock.now = datetime.now(UTC)

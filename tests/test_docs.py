@@ -201,3 +201,14 @@ def test_what_is_kept_of_a_person_is_kept_as_long_as_it_says() -> None:
     assert [(name, getattr(retention, name).days) for name, _ in told] == [
         (name, int(days)) for name, days in told
     ]
+
+
+def test_the_keys_that_have_to_be_there_are_those_without_a_default() -> None:
+    told = re.search(r"What has to be there: (.*?)and a section", TEXTS["docs/configuration.md"], re.S)
+    assert told
+    required = {
+        f"{section}.{name}"
+        for section in SCHEMA["required"]
+        for name in referred(SCHEMA["properties"][section]["anyOf"][0])["required"]
+    }
+    assert set(re.findall(r"`([\w.]+)`", told[1])) == required

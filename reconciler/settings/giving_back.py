@@ -32,13 +32,13 @@ OF_MOODLE = (Way.SSH, Way.SOCKET, Way.COMMAND, Way.SQL, Way.WEBHOOK, Way.NONE)
 
 
 class GivingBack(Section):
-    """How the LMS is told that a seat is given back. Without a way nobody is un-registered."""
+    """How the LMS is told that a seat is given back. Without a way none is."""
 
     way: Way | None = key(
         "reference tables: tables (one conditional UPDATE; the default), statement (an SQL statement of "
         "yours), webhook (an address of yours). Moodle: ssh, socket or command (our script beside Moodle, "
         "see docs/moodle-unregister.md), webhook, or sql (writes the rows itself: no wait list, no mails, "
-        "no log). none: nobody is un-registered, which is Moodle's default.",
+        "no log). none: no seat is given back and deleted events are put back, which is Moodle's default.",
         default=None,
         example=Way.TABLES,
         reload=False,
@@ -77,7 +77,7 @@ class GivingBack(Section):
     ssh_destination: str | None = key(
         "user@host of the Moodle server, where the key is tied to our script.",
         default=None,
-        example="reconciler@moodle.example.org",
+        example="ilt@learn.example.org",
         reload=False,
         pattern="^[A-Za-z0-9._-]+@[A-Za-z0-9.:-]+$",
     )
@@ -85,7 +85,7 @@ class GivingBack(Section):
     ssh_key_file: Secret | None = key(
         "The private key for it, without a passphrase: a path, or the name of a systemd credential.",
         default=None,
-        example="moodle-ssh-key",
+        example="moodle-key",
         reload=False,
     )
     ssh_known_hosts: ReadableFile | None = key(
@@ -97,13 +97,13 @@ class GivingBack(Section):
     socket: FilePath | None = key(
         "The socket of our script's unit, where Moodle runs on this machine.",
         default=None,
-        example="/run/reconciler-moodle.sock",
+        example="/run/ilt-unregister.sock",
         reload=False,
     )
     command: tuple[str, ...] | None = key(
         "A command that runs our script, for trials.",
         default=None,
-        example=("php", "/opt/reconciler/cli/unregister.php"),
+        example=("php", "/opt/ilt-reconciler/unregister.php", "--config=/var/www/moodle/config.php"),
         reload=False,
     )
 

@@ -16,7 +16,7 @@ SECRETS = (
     "microsoft-client-secret",
     "microsoft-certificate.pem",
     "lms-writer-password",
-    "moodle-ssh-key",
+    "moodle-key",
     "moodle-known-hosts",
     "webhook-key",
     "acme-launch-secret-2026",

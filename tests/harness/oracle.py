@@ -97,6 +97,8 @@ class Oracle:
             if (person, session, seat) in self.given:
                 self._wrong(f"I5: seat {seat} of {person} was given back twice")
             self.given.append((person, session, seat))
+        if not self._was_heard(person, session):
+            self._wrong(f"I6: {person} lost a seat in {session} and had not been told that it would be so")
         for why in self._unproven(person, session, seats):
             self._wrong(f"I4: {person} lost seat {', '.join(seats)} in {session}: {why}")
 
@@ -287,6 +289,27 @@ class Oracle:
                 most = len(self._of(person, session))
             if count > most:
                 self._wrong(f"I6: {person} was told {count} times: {kind}, {session}, for {most} changes")
+
+    def _was_heard(self, person: str, session: str) -> bool:
+        """Whether this person was told of a deletion here, or asked, or has answered."""
+        answered = any(one.answer == "give_back" for one in self._of(person, session))
+        return answered or any(
+            (one.person, one.session) == (person, session)
+            and one.kind in (NoticeKind.DELETED, NoticeKind.QUESTION)
+            for one in self.site.told
+        )
+
+    def untold(self) -> None:
+        """Whoever has lost a seat for good has been told so, if the program still remembers: who has come by
+        another seat meanwhile is told nothing."""
+        if self.forgotten is not None:
+            return
+        told = {(one.person, one.session) for one in self.site.told if one.kind is NoticeKind.GIVEN_BACK}
+        for person, session, _ in self.given:
+            given = {seat for who, where, seat in self.given if (who, where) == (person, session)}
+            only_these = self.site.facts.statuses(person, session).keys() == given
+            if only_these and self.site.healthy(person) and (person, session) not in told:
+                self._wrong(f"I6: {person} was never told that the seat in {session} was given back")
 
     def foreign(self) -> None:
         """What was never ours is what it was."""

@@ -308,6 +308,7 @@ class Site:
             self.audit_all()
         self.oracle.calendars(finally_=True)
         self.oracle.outcomes()
+        self.oracle.untold()
 
     def _at_rest(self) -> bool:
         """Nothing is open that hours would bring to an end: one look after them shows what they bring."""

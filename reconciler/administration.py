@@ -58,7 +58,10 @@ def _sub(group: click.Group, name: str) -> Callable[[Callable[..., Any]], click.
 def account_list(config: Path) -> None:
     """The accounts and their switches."""
     with house_of(config) as house:
-        for name, one in sorted(all_switches(house).items()):
+        known = all_switches(house)
+        if not known:
+            click.echo("None is known yet: the first push sees them (`reconciler once`, or the daemon).")
+        for name, one in sorted(known.items()):
             vendors = ", ".join(sorted(one.vendors)) or "no vendor"
             mails = "on" if one.email_notifications else "OFF"
             modes = f"mode {one.mode}; unregister {one.unregister}"

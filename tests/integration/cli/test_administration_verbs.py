@@ -67,6 +67,7 @@ def test_a_vendor_that_is_not_configured_is_refused(acme: HouseBed) -> None:
 
 
 def test_switches_are_listed_and_changed_one_by_one(acme: HouseBed) -> None:
+    assert acme.cli("account", "list").stdout.startswith("None is known yet")
     add(acme, acme.google)
     listed = acme.cli("account", "list").stdout
     assert listed.startswith("acme: google, microsoft; e-mail notifications on; mode sync")

@@ -65,19 +65,17 @@ class Stand:
             case State.HELD:
                 yield from self._held()
             case State.UNREGISTERING:
+                asked = max(filter(None, (row.suspicion.deadline, row.retry_at)), default=None)
                 yield (
                     "What became of it is not written down yet; the LMS is asked again after "
-                    f"{self.times.at(row.suspicion.deadline)}. It is too late to keep the seat from here."
+                    f"{self.times.at(asked)}. It is too late to keep the seat from here."
                 )
             case State.LIVE:
                 yield from self._live()
-        if row.last_error:
+        if row.last_error and row.state is not State.UNREGISTERING:
             again = f" It is tried again at {self.times.at(row.retry_at)}." if row.retry_at else ""
             times = "once" if row.attempts == 1 else f"{row.attempts} times"
-            if row.state is State.UNREGISTERING:
-                yield f"The LMS was asked {times} and gave no answer.{again}"
-            else:
-                yield f"Refused {times} by the vendor: {row.last_error}.{again}"
+            yield f"Refused {times} by the vendor: {row.last_error}.{again}"
 
     def _live(self) -> Iterator[str]:
         if self.registration is None or self.registration.standing is not Standing.WANTED:

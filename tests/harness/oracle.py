@@ -54,6 +54,7 @@ class Oracle:
     site: Site
     deletions: list[Deletion] = field(default_factory=list)
     given: list[tuple[str, str, str]] = field(default_factory=list)
+    given_at: dict[tuple[str, str], datetime] = field(default_factory=dict)
     wrongs: list[str] = field(default_factory=list)
     lies: int = 0
     waits: bool = False
@@ -97,6 +98,7 @@ class Oracle:
             if (person, session, seat) in self.given:
                 self._wrong(f"I5: seat {seat} of {person} was given back twice")
             self.given.append((person, session, seat))
+            self.given_at[person, session] = self.site.clock()
         if not self._was_heard(person, session):
             self._wrong(f"I6: {person} lost a seat in {session} and had not been told that it would be so")
         for why in self._unproven(person, session, seats):
@@ -199,6 +201,7 @@ class Oracle:
                 continue
             right = any(_is(one, day) for day in wanted.get(one.key.session, []))
             waiting = self.waits and one.returned and self._waits(person)
+            waiting |= self.given_at.get((person, one.key.session)) == now  # the next push removes it
             if not right and not waiting and not self._left_alone(person, one):
                 self._wrong(
                     f"I2: {person} has {one.event_id} of {one.key.session} at {one.day}, unwanted or wrong"

@@ -55,7 +55,7 @@ def release(
         _show(seats, holds)
         if not yes:
             click.confirm("Put the events back?" if restore else "Let it go?", abort=True)
-        _let_go(house, seats, holds, Answer.KEEP if restore else Answer.GIVE_BACK)
+        _let_go(house, seats, holds, guarded=guard is not None, restore=restore)
     click.echo("Done: it is looked at in the next confirm cycle (or `reconciler once`).")
 
 
@@ -82,19 +82,23 @@ def _show(seats: list[LedgerEntry], holds: list[Hold]) -> None:
         click.echo(f"person {person}, session {session}: held{since}{why}")
 
 
-def _let_go(house: House, seats: list[LedgerEntry], holds: list[Hold], given: Answer) -> None:
+def _let_go(house: House, seats: list[LedgerEntry], holds: list[Hold], guarded: bool, restore: bool) -> None:
+    """What a guard held is heard as if it had not been; for a seat that is named the answer is given."""
     now = house.world.clock()
     vanished = (Guard.VANISHED_SESSIONS, Guard.VANISHED_PEOPLE)
-    if given is Answer.KEEP and any(hold.guard in vanished for hold in holds):
+    if restore and any(hold.guard in vanished for hold in holds):
         raise ReconcilerError(
             "what vanished from the LMS cannot be put back from here",
             next_step="Restore them in the LMS: the hold ends by itself when they are there again.",
         )
     for person, session in sorted({(row.key.person, row.key.session) for row in seats}):
-        house.ledger.answer(person, session, given, who(), ORIGIN, now)
-    if given is Answer.GIVE_BACK:
-        for hold in holds:
-            house.ledger.release_hold(hold.guard, hold.subject, who(), now)
+        if guarded and not restore:
+            house.ledger.let_go(person, session, who(), ORIGIN, now)
+        else:
+            given = Answer.KEEP if restore else Answer.GIVE_BACK
+            house.ledger.answer(person, session, given, who(), ORIGIN, now)
+    for hold in () if restore else holds:
+        house.ledger.release_hold(hold.guard, hold.subject, who(), now)
 
 
 @click.command()

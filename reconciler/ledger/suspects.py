@@ -27,7 +27,7 @@ from reconciler.ledger.tables import (
     person_state,
 )
 from reconciler.ledger.tables import connection as connections
-from reconciler.model import Answer, ConnectionState, LedgerEntry, Mode, State
+from reconciler.model import Answer, ConnectionState, HoldReason, LedgerEntry, Mode, State
 from reconciler.ports import Evidence, Fleet, FleetLimit, Lease
 
 _IN_QUESTION = [state.value for state in (State.MISSING, State.HELD, State.UNREGISTERING)]
@@ -162,6 +162,20 @@ class Suspects:
             )
             write_audit(connection, line)
         return len(open_rows)
+
+    def let_go(self, person: str, session: str, who: str, origin: str, now: datetime) -> None:
+        """What the fleet guard holds of a seat is heard again like whatever else has vanished: its owner, who
+        was told nothing so far, has said nothing by this."""
+        held = sa.and_(event.c.state == State.HELD.value, event.c.hold_reason == HoldReason.FLEET_GUARD.value)
+        with self._database.writing() as connection:
+            new_epoch(connection, person)
+            connection.execute(
+                event.update()
+                .where(event.c.person == person, event.c.session == session, held)
+                .values(state=State.MISSING.value, hold_reason=None, held_since=None)
+            )
+            line = AuditLine(now, who, origin, "released", person=person, detail=f"session {session}")
+            write_audit(connection, line)
 
     def held(self) -> Sequence[LedgerEntry]:
         """Every row that waits for an answer, ordered by key."""

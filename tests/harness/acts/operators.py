@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from reconciler.model import Answer, Mode
+from reconciler.model import Answer, HoldReason, Mode
 from reconciler.ports import Hold
 from tests.harness.acts.register import ACTS, KINDS, a_person, act
 from tests.harness.process import start
@@ -56,8 +56,12 @@ def upsert_only(site: Site, dice: random.Random) -> None:
 def release(site: Site, dice: random.Random) -> None:
     """An operator gives back, or puts back, whatever is held."""
     given = dice.choice((Answer.KEEP, Answer.GIVE_BACK))
-    for person, session in sorted({(row.key.person, row.key.session) for row in site.desk.held()}):
-        site.answer(person, session, given)
+    held = {(row.key.person, row.key.session): row.suspicion.hold_reason for row in site.desk.held()}
+    for (person, session), reason in sorted(held.items()):
+        if reason is HoldReason.FLEET_GUARD and given is Answer.GIVE_BACK:
+            site.desk.let_go(person, session, "test", "test", site.clock())
+        else:
+            site.answer(person, session, given)
     for hold in site.desk.holds():
         site.desk.release_hold(hold.guard, hold.subject, "test", site.clock())
 

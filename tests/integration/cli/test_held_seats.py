@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.support.house import DAY, MONDAY, TUESDAY, HouseBed
 
 SEATS = 6
 """More than the fleet guard lets pass within an hour."""
+GRACE = timedelta(minutes=31)
 
 
 @pytest.fixture
@@ -92,7 +94,24 @@ def test_released_while_they_are_really_gone_the_seats_are_given_back(held: Hous
         held.remove(f"p{number}")
     held.cli("release", "--guard", "fleet", "--yes")
     held.once()
+    assert booked(held) == SEATS
+    held.clock.move(GRACE)
+    held.once()
     assert booked(held) == 0
+
+
+def test_released_they_are_proven_by_every_rule_and_nobody_has_answered_for_their_owners(
+    held: HouseBed,
+) -> None:
+    for number in range(SEATS):
+        vendor, address = held.addresses[f"p{number}"]
+        vendor.remove(address, held.seen(f"p{number}")[0].id)
+    held.cli("release", "--guard", "fleet", "--yes")
+    for _ in range(3):
+        held.once()
+        held.clock.move(GRACE)
+    assert booked(held) == SEATS
+    assert "only some of the session's days were deleted" in status(held)
 
 
 def test_restored_they_are_put_back_though_they_are_really_gone(held: HouseBed) -> None:

@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 CHECKED := reconciler tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: boundaries histories kills lost-replies soak planted reliability try-unit help demo demo-live test lint bench bench-quick config picture lock
+.PHONY: again boundaries histories kills lost-replies soak planted reliability try-unit help demo demo-live test lint bench bench-quick config picture lock
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
@@ -48,6 +48,9 @@ lost-replies: $(VENV)/installed ## N lost replies at each vendor (10000)
 
 soak: $(VENV)/installed ## N simulated years (4): memory and state file stay as they are
 	@$(BIN)/python -m tests.harness soak $(or $(N),4)
+
+again: $(VENV)/installed ## what went wrong in the runs above, played again on the code as it is
+	@$(BIN)/python -m tests.harness again
 
 planted: $(VENV)/installed ## every planted bug must be caught; ONLY=word for some
 	@$(BIN)/python -m tests.planted --jobs $(or $(JOBS),2) --only "$(ONLY)"

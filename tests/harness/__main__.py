@@ -1,5 +1,5 @@
-"""The long runs: ``python -m tests.harness boundaries | histories | kills | lost-replies | soak``; see the
-Makefile."""
+"""The long runs: ``python -m tests.harness boundaries | histories | kills | lost-replies | soak | again``;
+see the Makefile."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import click
 
 from tests.harness import campaign
+from tests.harness.again import again as play_again
 
 VENDOR = click.option(
     "--vendor",
@@ -63,6 +64,12 @@ def lost_replies(count: int, vendor: str) -> None:
 def soak(years: int) -> None:
     """So many simulated YEARS."""
     sys.exit(campaign.years(years).end())
+
+
+@main.command()
+def again() -> None:
+    """What went wrong in the reports, played again on the code as it is."""
+    sys.exit(1 if play_again() else 0)
 
 
 if __name__ == "__main__":

@@ -95,7 +95,13 @@ def _runs(reports: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
             yield f"| {what} | {value:,} |" if isinstance(value, int) else f"| {what} | {value} |"
         wrongs = [wrong for part in parts for wrong in part["wrongs"]]
         yield f"| what went wrong | {'nothing' if not wrongs else '; '.join(wrongs)} |"
+        for made in dict.fromkeys(_again(part["again"]) for part in parts if "again" in part):
+            yield f"| the same, played again | {made} |"
         yield ""
+
+
+def _again(made: Mapping[str, Any]) -> str:
+    return f"{made['date']}, {made['commit']}: {'; '.join(made['wrongs']) or 'nothing went wrong'}"
 
 
 def _parameters(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

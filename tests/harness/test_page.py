@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.again import again
+from tests.harness.boundaries import How
 from tests.harness.campaign import ROOT, Report
+from tests.harness.histories import history
 from tests.harness.page import RUNS, kept, page, scorecard
+from tests.harness.scenarios import ALL
 
 
 def test_the_page_is_what_its_generator_makes_of_the_reports() -> None:
@@ -42,6 +46,24 @@ def test_a_long_run_may_be_made_in_parts(tmp_path: Path) -> None:
     assert "| last seed | 149 |" in shown
     assert "| histories | 150 |" in shown
     assert "| what went wrong | seed 7: a seat was lost |" in shown
+
+
+def test_what_went_wrong_is_shown_with_what_came_of_playing_it_again(tmp_path: Path) -> None:
+    told = str(history(308))
+    a_part(tmp_path, 300, 399, [f"{told}: a seat was lost"])
+    assert again(tmp_path) == 0
+    shown = page({"histories": json.loads((tmp_path / "histories.json").read_text("utf-8"))}, [])
+    assert "a seat was lost |" in shown
+    assert ": nothing went wrong |" in shown
+
+
+def test_a_boundary_at_which_something_went_wrong_is_found_again_by_its_words(tmp_path: Path) -> None:
+    name = next(one.name for one in ALL if one.name.startswith("a learner deletes the event and keeps"))
+    wrong = f"{name}, boundary 9, {How.REPLY_LOST}, again after 12: it did not end as it should"
+    Report("boundaries", {"stride": 1}, {"runs": 1}, [wrong]).write(tmp_path)
+    assert again(tmp_path) == 0
+    [part] = json.loads((tmp_path / "boundaries.json").read_text("utf-8"))["parts"]
+    assert part["again"]["wrongs"] == []
 
 
 def test_a_run_that_begins_elsewhere_takes_the_place_of_the_one_before(tmp_path: Path) -> None:

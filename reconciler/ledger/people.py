@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache, lru_cache
@@ -39,17 +39,29 @@ class People:
         self, switches: AccountSwitches, who: str, now: datetime, origin: str = "command line"
     ) -> None:
         """Store an account's switches, and a line in the audit log saying who changed what."""
-        new = columns_of_switches(switches)
+        self.change_switches(switches, lambda _: switches, who, now, origin)
+
+    def change_switches(
+        self,
+        first: AccountSwitches,
+        change: Callable[[AccountSwitches], AccountSwitches],
+        who: str,
+        now: datetime,
+        origin: str = "command line",
+    ) -> None:
+        """The same of those in force as they are by now, whoever has changed them meanwhile; ``first`` are
+        those of an account that has none yet."""
         with self._database.writing() as connection:
             row = connection.execute(
-                account.select().where(account.c.account == switches.account).with_for_update()
+                account.select().where(account.c.account == first.account).with_for_update()
             ).one_or_none()
             old = {} if row is None else columns_of_switches(switches_of(row))
+            new = columns_of_switches(change(first if row is None else switches_of(row)))
             changes = [f"{name}: {_shown(value)}" for name, value in new.items() if old.get(name) != value]
             upsert(connection, account, [new])
             write_audit(
                 connection,
-                AuditLine(now, who, origin, "switches", switches.account, detail="; ".join(changes)),
+                AuditLine(now, who, origin, "switches", first.account, detail="; ".join(changes)),
             )
 
     def account_counts(self, account: str) -> Mapping[tuple[str, str], int]:

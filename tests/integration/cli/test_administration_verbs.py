@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+import sqlalchemy as sa
 
 from tests.support.house import MONDAY, HouseBed
 from tests.support.vendors import Vendor
@@ -107,6 +110,25 @@ def test_a_pilot_of_people_whom_nobody_knows_is_refused(acme: HouseBed) -> None:
         assert why in refused.stderr
     assert acme.cli("account", "set", "acme", "--people", "ana", "--everybody").exit_code == 2
     assert "pilot" not in acme.cli("account", "list").stdout
+
+
+def test_what_the_owner_switches_while_people_are_looked_up_stays_switched(acme: HouseBed) -> None:
+    acme.once()
+    asked: list[str] = []
+
+    def owner_switches_meanwhile(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if "FROM people" in statement and not asked:
+            asked.append(statement)
+            acme.switch(vendors=frozenset())
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", owner_switches_meanwhile)
+    try:
+        assert acme.cli("account", "set", "acme", "--people", "ana").exit_code == 0
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", owner_switches_meanwhile)
+    assert asked
+    assert acme.cli("account", "list").stdout.startswith("acme: no vendor; ")
+    assert acme.cli("account", "list").stdout.endswith("; a pilot with ana\n")
 
 
 def test_switches_that_mean_nothing_are_refused(acme: HouseBed) -> None:

@@ -63,7 +63,7 @@ def switch() -> Any:
         )
     if new != old:
         who = f"person {session['person']}"
-        site().ledger.set_switches(new, who, site().world.clock(), origin())
+        site().ledger.change_switches(old, _wanted, who, site().world.clock(), origin())
         session["said"] = "switched"
     return redirect(url_for("owner.account"), 303)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+import sqlalchemy as sa
 
 from reconciler.model import ConnectionState, UnregisterMode
 from tests.support.browser import Browser
@@ -135,6 +138,24 @@ def test_what_the_operator_set_stays_as_it_is(pages: Pages, owner: Browser) -> N
     owner.open("/account").press("Save", vendor=["google"])
     known = pages.site.stored_switches("acme")
     assert (known.unregister, known.people) == (UnregisterMode.ASK, {"ana", "ben"})
+
+
+def test_what_the_operator_sets_while_an_owner_switches_stays_as_it_is(pages: Pages, owner: Browser) -> None:
+    set_meanwhile: list[UnregisterMode] = []
+
+    def operator_sets(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if "count(" in statement and not set_meanwhile:
+            set_meanwhile.append(UnregisterMode.NEVER)
+            pages.bed.switch(unregister=UnregisterMode.NEVER)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", operator_sets)
+    try:
+        owner.press("Save", vendor=["google"])
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", operator_sets)
+    assert set_meanwhile
+    assert switches(pages) == ({"google"}, True)
+    assert pages.site.switches("acme").unregister is UnregisterMode.NEVER
 
 
 def test_a_vendor_that_nobody_configured_cannot_be_switched_on(pages: Pages, owner: Browser) -> None:

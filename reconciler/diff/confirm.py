@@ -276,10 +276,11 @@ class Bench:
             return MayNot.NEVER
         if removal_of(registration, gives_back=True) is Removal.PUT_BACK:
             return MayNot.NOT_CANCELLABLE
+        return MayNot.TOO_LATE if self._too_late(registration, self.now) else None
+
+    def _too_late(self, registration: Registration, at: datetime) -> bool:
         until = registration.session.cancel_until
-        if until is not None and until <= self.now:
-            return MayNot.TOO_LATE
-        return None
+        return until is not None and until <= at
 
     def _begun(self, registration: Registration, at: datetime) -> bool:
         return min(day.start_instant for day in registration.session.days) <= at
@@ -303,6 +304,8 @@ class Bench:
         if any(entry.suspicion.confirmed_at is None for entry in absent) and not answered:
             if self._begun(registration, until):  # its owner would be promised what cannot be done then
                 yield from (Dismiss(entry, "the session begins within its time of grace") for entry in absent)
+            elif self._too_late(registration, until):
+                yield from self._back_or_dismissed(absent, MayNot.TOO_NEAR)
             else:
                 yield BeginGrace(session, rows, until)
         elif all(entry.key in self.sought for entry in absent):

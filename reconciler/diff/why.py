@@ -26,6 +26,7 @@ class MayNot(StrEnum):
     INSTRUCTOR = "an instructor is not un-registered by deleting the event"
     NOT_CANCELLABLE = "the LMS does not let this seat be given back"
     TOO_LATE = "the deadline for giving the seat back has passed"
+    TOO_NEAR = "the deadline for giving the seat back passes before the time of grace is over"
 
 
 UNSAID = "the event did not say yet that deleting it gives the seat back"

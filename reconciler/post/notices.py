@@ -167,6 +167,7 @@ _WHY_PUT_BACK: dict[str, str] = {
     MayNot.INSTRUCTOR: "instructor",
     MayNot.NOT_CANCELLABLE: "not-allowed",
     MayNot.TOO_LATE: "too-late",
+    MayNot.TOO_NEAR: "too-late",
     f"{LMS_REFUSED}begun": "begun",
     f"{LMS_REFUSED}attended": "attended",
     f"{LMS_REFUSED}cancel-until": "too-late",

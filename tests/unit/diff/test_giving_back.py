@@ -193,7 +193,7 @@ def test_a_session_that_is_not_as_it_was_deleted_is_left_to_the_regular_passes(
     [
         ({"cancellable": False}, MayNot.NOT_CANCELLABLE),
         ({"cancel_until": NOW}, MayNot.TOO_LATE),
-        ({"cancel_until": NOW + MINUTE}, None),
+        ({"cancel_until": NOW + 31 * MINUTE}, None),
     ],
     ids=["not cancellable", "deadline passed", "deadline ahead"],
 )
@@ -206,6 +206,12 @@ def test_a_seat_that_may_not_be_given_back_any_more_is_put_back(
         assert kinds(judgements) == [Unregister if suspicion.confirmed_at else BeginGrace]
     else:
         assert why_back(judgements) == (why, True)
+
+
+def test_nobody_is_promised_to_give_back_what_the_lms_will_not_take_when_the_grace_is_over() -> None:
+    seat = a_registration(a_session(cancel_until=NOW + 30 * MINUTE))
+    assert why_back(judged([missing(seat)], seat)) == (MayNot.TOO_NEAR, True)
+    assert kinds(judged([missing(seat, suspicion=GRACE_OVER)], seat)) == [Unregister]
 
 
 def test_an_instructors_event_comes_back_once_and_then_stays_away() -> None:

@@ -8,6 +8,7 @@ as long as one likes to wait (``HYPOTHESIS_PROFILE=search``).
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -18,3 +19,7 @@ settings.register_profile(
 )
 settings.register_profile("search", deadline=None, max_examples=5_000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # So it is in the background of a shell, and whatever is started from there would not hear of Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)

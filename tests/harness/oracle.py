@@ -143,7 +143,7 @@ class Oracle:
         copy too, and its id. Where lists show nothing, what nobody knows by its id cannot be seen."""
         mailbox, there = self.site.mailbox(person), {}
         troubles = mailbox.troubles | self.site.vendors[self.site.people[person][0]].troubles
-        known = {row.event_id for row in self.site.desk.entries([person])[person]}
+        known = {row.event_id for row in self.site.rows(person)}
         for event in mailbox.there():
             if Trouble.EMPTY_LISTING in troubles and event.event_id not in known:
                 continue
@@ -216,7 +216,7 @@ class Oracle:
         forgotten = self.forgotten is not None and event.made_at <= self.forgotten
         if event.marker is not None or not (forgotten or self.lies):
             return False
-        rows = self.site.desk.entries([mailbox.owner])[mailbox.owner]
+        rows = self.site.rows(mailbox.owner)
         return all(row.event_id != event.event_id for row in rows)
 
     def _seen(self, mailbox: Mailbox, event: Stored) -> bool:
@@ -247,10 +247,10 @@ class Oracle:
 
     def _waits(self, person: str) -> bool:
         open_ = (State.MISSING, State.HELD, State.UNREGISTERING)
-        return any(row.state in open_ for row in self.site.desk.entries([person])[person])
+        return any(row.state in open_ for row in self.site.rows(person))
 
     def _shown(self, person: str, session: str) -> bool:
-        rows = self.site.desk.entries([person])[person]
+        rows = self.site.rows(person)
         return any(row.key.session == session and row.state in (State.HELD, State.DISMISSED) for row in rows)
 
     # I5: every deletion comes to something --------------------------------------------------------

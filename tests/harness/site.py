@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ from reconciler.ledger.enrolment import Grant
 from reconciler.ledger.store import SqlLedger
 from reconciler.ledger.upgrade import upgrade
 from reconciler.lms.reference_tables import create_schema
-from reconciler.model import Answer, ConnectionState, MultiDay, State, Suspicion, UnregisterMode
+from reconciler.model import Answer, ConnectionState, LedgerEntry, MultiDay, State, Suspicion, UnregisterMode
 from reconciler.ports import Notice
 from reconciler.simulators.caldav_store import CYRUS, Oddities
 from reconciler.simulators.lms import SmallLms, When
@@ -254,8 +254,11 @@ class Site:
         return True
 
     def states(self, person: str, session: str | None = None) -> list[str]:
-        rows = self.desk.entries([person])[person]
-        return [row.state.value for row in rows if session in (None, row.key.session)]
+        return [row.state.value for row in self.rows(person) if session in (None, row.key.session)]
+
+    def rows(self, person: str) -> Sequence[LedgerEntry]:
+        """What the program has written down of a person's events."""
+        return self.desk.entries([person])[person]
 
     def healthy(self, person: str) -> bool:
         """Whether this person's calendar is to be kept, and can be."""

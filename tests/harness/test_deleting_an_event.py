@@ -353,7 +353,7 @@ def test_the_recorded_id_is_asked_for_before_another_id_is_adopted(site: Site) -
     site.mailbox("ana").copy(event, site.clock())
     site.mailbox("ana").strip(event)
     site.audit_all()
-    (row,) = site.desk.entries(["ana"])["ana"]
+    (row,) = site.rows("ana")
     assert (row.event_id, row.copied) == (event.event_id, False)
     assert site.wrongs() == []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from datetime import timedelta
 
-from tests.harness.acts.register import a_person, a_session, act
+from tests.harness.acts.register import a_person, a_seat, a_session, act
 from tests.harness.site import MINUTE, Site, when
 
 
@@ -18,21 +18,18 @@ def book(site: Site, dice: random.Random) -> None:
 
 @act(4)
 def cancel_seat(site: Site, dice: random.Random) -> None:
-    person = a_person(site, dice)
-    booked = sorted(site.facts.booked(person))
-    if booked:
-        site.lms.cancel(person, dice.choice(booked))
+    found = a_seat(site, dice)
+    if found:
+        site.lms.cancel(*found)
 
 
 @act(3)
 def book_again(site: Site, dice: random.Random) -> None:
     """An administrator cancels a seat and takes it again at once: another seat."""
-    person = a_person(site, dice)
-    booked = sorted(site.facts.booked(person))
-    if booked:
-        session = dice.choice(booked)
-        site.lms.cancel(person, session)
-        site.lms.book(person, session)
+    found = a_seat(site, dice)
+    if found:
+        site.lms.cancel(*found)
+        site.lms.book(*found)
 
 
 @act(4)
@@ -86,18 +83,16 @@ def vanish(site: Site, dice: random.Random) -> None:
 
 @act(1)
 def vanish_seat(site: Site, dice: random.Random) -> None:
-    person = a_person(site, dice)
-    booked = sorted(site.facts.booked(person))
-    if booked:
-        site.lms.drop(person, dice.choice(booked))
+    found = a_seat(site, dice)
+    if found:
+        site.lms.drop(*found)
 
 
 @act(2)
 def attend(site: Site, dice: random.Random) -> None:
-    person = a_person(site, dice)
-    booked = sorted(site.facts.booked(person))
-    if booked:
-        site.lms.set_status(person, dice.choice(booked), dice.choice(("attended", "waiting", "no_show")))
+    found = a_seat(site, dice)
+    if found:
+        site.lms.set_status(*found, dice.choice(("attended", "waiting", "no_show")))
 
 
 @act(2)

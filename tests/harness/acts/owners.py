@@ -57,10 +57,13 @@ def move_event(site: Site, dice: random.Random) -> None:
             mailbox.move(found[1], elsewhere[0], site.clock())
 
 
-def _replaced(site: Site, person: str, *copied: Stored) -> None:
-    """What bears another name now looks deleted where it has no marker, and its owner may be asked where the
-    server cannot be searched by it."""
+def _renamed(site: Site, person: str) -> None:
+    """Where a server cannot be searched, what bears another name looks deleted: its owner may be asked."""
     site.oracle.lies += not site.vendors[site.people[person][0]].searchable
+
+
+def _replaced(site: Site, person: str, *copied: Stored) -> None:
+    """What has no marker and bears another name now cannot be told from what was deleted."""
     for event in copied:
         if event.marker is None:
             site.oracle.deleted(person, event)
@@ -70,7 +73,7 @@ def _replaced(site: Site, person: str, *copied: Stored) -> None:
 def copy_event(site: Site, dice: random.Random) -> None:
     found = an_event(site, dice)
     if found:
-        site.oracle.lies += not site.vendors[site.people[found[0]][0]].searchable
+        _renamed(site, found[0])
         site.mailbox(found[0]).copy(found[1], site.clock())
         if dice.random() < 0.4:
             _replaced(site, *found)
@@ -98,6 +101,7 @@ def strip_marker(site: Site, dice: random.Random) -> None:
 @act(1)
 def migrate(site: Site, dice: random.Random) -> None:
     person = a_person(site, dice)
+    _renamed(site, person)
     _replaced(site, person, *site.mailbox(person).ours())
     site.mailbox(person).migrate(site.clock())
 
@@ -107,7 +111,7 @@ def lose_second_calendar(site: Site, dice: random.Random) -> None:
     person = a_person(site, dice)
     mailbox = site.mailbox(person)
     second = mailbox.calendars[1]
-    followed = {row.event_id for row in site.desk.entries([person])[person] if row.calendar_id == second}
+    followed = {row.event_id for row in site.rows(person) if row.calendar_id == second}
     for event in mailbox.ours():
         if event.calendar_id == second:
             void = "its calendar was deleted" if event.event_id in followed else None

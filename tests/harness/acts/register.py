@@ -37,6 +37,13 @@ def an_event(site: Site, dice: random.Random) -> tuple[str, Stored] | None:
     return dice.choice(found) if found else None
 
 
+def a_seat(site: Site, dice: random.Random) -> tuple[str, str] | None:
+    """Somebody and a session they are booked into."""
+    person = a_person(site, dice)
+    booked = sorted(site.facts.booked(person))
+    return (person, dice.choice(booked)) if booked else None
+
+
 def a_session(site: Site, dice: random.Random) -> str | None:
     sessions = site.facts.sessions()
     return dice.choice(sessions) if sessions else None

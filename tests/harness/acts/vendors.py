@@ -16,7 +16,7 @@ MISLEADING = LIES | {Trouble.HIDDEN}
 
 def _unfollowed(site: Site, person: str) -> list[Stored]:
     """Our events that bear another name now, as nobody has seen yet."""
-    ids = {row.event_id for row in site.desk.entries([person])[person]}
+    ids = {row.event_id for row in site.rows(person)}
     gone = ("migration", "replaced by its copy")
     return [one for one in site.mailbox(person).events if one.removed_by in gone and one.event_id in ids]
 

@@ -8,8 +8,9 @@ Xandikos, which makes a commit in Git of each change, is given fewer events and 
 benchmark keeps to Radicale.
 
 CPU for a new event: what each further one takes, that is, the difference between many and ten, on both
-sides. CPU to find nothing to do: of the adapter in a daemon that runs, beside that of a whole run of
-vdirsyncer, which is started for every look; and what each further calendar takes, on both sides.
+sides, each given what is to be written: the adapter its drafts, vdirsyncer its files. CPU to find nothing to
+do: of the adapter in a daemon that runs, beside that of a whole run of vdirsyncer, which is started for every
+look; and what each further calendar takes, on both sides.
 """
 
 from __future__ import annotations
@@ -145,12 +146,13 @@ def _step(step: str, given: Mapping[str, Any], number: int) -> dict[str, float]:
 def _in_process(given: Mapping[str, Any]) -> None:
     transport, wire = a_wire(CalDavServer(**given["server"]))
     provider = CalDavProvider(wire, OneLogin(given["credentials"]), _Kept(Path(given["kept"])), "bench")
+    drafts = [_draft(one) for one in range(given["number"] + 3)]
     begun = _spent()
     for number, path in enumerate(given["paths"], 1):
         connection = Connection(
             number, "ana", "acme", "caldav", "subject", "address", path, "ana", ConnectionState.CONNECTED
         )
-        _work(provider, connection, given["step"], given["number"])
+        _work(provider, connection, given["step"], drafts)
     spent = _spent() - begun
     answers = [answer for _, _, answer in transport.seen]
     found = {"requests": len(answers), "bytes": sum(len(answer.body) for answer in answers)}
@@ -162,19 +164,19 @@ def _spent() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _work(provider: CalDavProvider, connection: Connection, step: str, number: int) -> None:
+def _work(provider: CalDavProvider, connection: Connection, step: str, drafts: list[Draft]) -> None:
     calendar = provider.open(connection)
     events = {event.event_id: event for event in calendar.listing(_SINCE).events}
     if step == "first":
-        for one in range(number):
-            calendar.create(_draft(one))
+        for draft in drafts[:-3]:
+            calendar.create(draft)
     if step == "ten":
-        known = [events[_draft(one).made_as] for one in range(7)]
+        known = [events[draft.made_as] for draft in drafts[:7]]
         calendar.foresee(known[:5])
         for one, event in enumerate(known[:5]):
             calendar.update(_draft(one, "Another title"), event)
-        for one in range(number, number + 3):
-            calendar.create(_draft(one))
+        for draft in drafts[-3:]:
+            calendar.create(draft)
         for event in known[5:]:
             calendar.delete(event.event_id, event.calendar_id, event.etag)
 

@@ -13,6 +13,9 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+
+from tenacity import Retrying
 
 from reconciler.errors import (
     EventChanged,
@@ -56,6 +59,19 @@ class Wire:
     transport: Transport
     throttle: Throttle
     at_once: AtOnce
+
+    @cached_property
+    def reading(self) -> Retrying:
+        """How often a request without an effect is sent."""
+        return self._repeating(unknown_fate=True)
+
+    @cached_property
+    def writing(self) -> Retrying:
+        """How often a conditional write is sent."""
+        return self._repeating(unknown_fate=False)
+
+    def _repeating(self, *, unknown_fate: bool) -> Retrying:
+        return repeating(unknown_fate=unknown_fate, passing=(ConnectionReset,), sleep=self.throttle.sleep)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,12 +223,11 @@ class Server:
     # One call -------------------------------------------------------------------------------------
 
     def _call(self, request: _Request) -> Answer:
-        reads = request.method not in ("PUT", "DELETE")
-        sleep = self._wire.throttle.sleep
-        for attempt in repeating(unknown_fate=reads, passing=(ConnectionReset,), sleep=sleep):
+        writes = request.method in ("PUT", "DELETE")
+        for attempt in self._wire.writing if writes else self._wire.reading:
             with attempt:
                 return self._measured(request)
-        raise AssertionError("repeating() either returns or raises")
+        raise AssertionError("these attempts either return or raise")
 
     def _measured(self, request: _Request) -> Answer:
         throttle, server = self._wire.throttle, str(self.origin)

@@ -17,6 +17,7 @@ import certifi
 from urllib3 import (
     BaseHTTPResponse,
     HTTPConnectionPool,
+    HTTPResponse,
     HTTPSConnectionPool,
     PoolManager,
     ProxyManager,
@@ -124,7 +125,30 @@ def _was_reset(problem: BaseException) -> bool:
 # Connections that ask the guard first ---------------------------------------------------------------
 
 
-class _GuardedHttp(HTTPConnection):
+class _InOnePiece(HTTPConnection):
+    """Sends a request's header and body together, when its answer is asked for: for each event that is
+    written, ``http.client`` spends a system call, a packet and a record of TLS on the header alone."""
+
+    _unsent = b""
+
+    def send(self, data: Any) -> None:
+        """Connect, and keep what is to be sent."""
+        if self.sock is None:
+            self.connect()
+        self._unsent += data
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in urllib3
+        """Send what was kept; the answer to it."""
+        try:
+            self.sock.sendall(self._unsent)
+        except BrokenPipeError:
+            pass  # a server may answer, and close, before it has read the whole
+        finally:
+            self._unsent = b""
+        return super().getresponse()
+
+
+class _GuardedHttp(_InOnePiece):
     """Without TLS, for servers that are allowed so by name."""
 
     guard: Guard
@@ -133,7 +157,7 @@ class _GuardedHttp(HTTPConnection):
         return self.guard.connect(Origin("http", self.host.strip("[]"), self.port), _seconds(self.timeout))
 
 
-class _GuardedHttps(HTTPSConnection):
+class _GuardedHttps(_InOnePiece, HTTPSConnection):
     """With TLS; the certificate is checked against the name, whatever the address."""
 
     guard: Guard

@@ -87,6 +87,27 @@ def test_a_server_at_an_address_of_version_6_is_asked_for_what_stands_behind_its
         server.shutdown()
 
 
+def test_what_is_written_is_sent_together_with_its_header() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        arrived: list[bytes] = []
+
+        def answer_the_first_piece() -> None:
+            with listening.accept()[0] as connection:
+                arrived.append(connection.recv(65536))
+                connection.sendall(b"HTTP/1.1 201 Created\r\nETag: 1\r\nContent-Length: 0\r\n\r\n")
+
+        server = threading.Thread(target=answer_the_first_piece)
+        server.start()
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        answer = Transport(Guard([address])).send(
+            "PUT", origin_of(address), "/dav/x.ics", {}, b"BEGIN:VEVENT"
+        )
+        server.join()
+    assert (answer.status, answer.headers["etag"]) == (201, "1")
+    assert arrived[0].startswith(b"PUT /dav/x.ics HTTP/1.1\r\n")
+    assert arrived[0].endswith(b"\r\n\r\nBEGIN:VEVENT")
+
+
 @pytest.mark.parametrize(
     "target", ["", "dav/", "@evil.invalid/", "//a b", "/a\r\nHost: evil", "/a\x00", "/a\\b"]
 )

@@ -79,6 +79,7 @@ _WAITING = (
     Verdict.WAIT_UNREGISTERED,
     Verdict.RESOLVE_UNREGISTERING,
 )
+_UNFOLLOWED = (State.RELEASED, State.GONE, State.UNREGISTERED)
 _MAKING = (Verdict.LOOK, Verdict.CREATE, Verdict.CREATE_AGAIN, Verdict.CREATE_NEXT)
 
 
@@ -89,7 +90,7 @@ def settle(case: SlotCase) -> Outcome:
     verdict = decide(wish, _state(case), _sight(case, actual), _news(case))
     if verdict in _WAITING or (case.lagging and verdict in _MAKING):
         return Outcome(case.key, waiting=True)
-    surplus = () if wish is Wish.KEEP else _surplus(case, actual, orphan=verdict is Verdict.DELETE_ORPHAN)
+    surplus = () if _left_alone(case) else _surplus(case, actual, orphan=verdict is Verdict.DELETE_ORPHAN)
     change = _change(verdict, case, actual)
     look = verdict is Verdict.LOOK
     if _backed_off(case) and (look or change or surplus):
@@ -115,11 +116,8 @@ def _backed_off(case: SlotCase) -> bool:
 
 
 def _wish(case: SlotCase) -> Wish:
-    registration, event, entry = case.registration, case.event, case.entry
-    ends = [end for end in (event and event.day.end_instant, entry and entry.ends) if end]
-    if ends and max(ends) <= case.now:
-        return Wish.KEEP
-    if registration and not registration.session.cancelled and left_alone(registration):
+    event, entry = case.event, case.entry
+    if _over(case) or _left_alone(case):
         return Wish.KEEP
     if event is None:
         return Wish.NO
@@ -128,6 +126,21 @@ def _wish(case: SlotCase) -> Wish:
     if entry.state is State.UNREGISTERED and not unregistration_unseen(entry, event.seat, case.now):
         return Wish.NEWER
     return Wish.NEWER if event.seat is not None and entry.seat != event.seat else Wish.SAME
+
+
+def _over(case: SlotCase) -> bool:
+    """Whether the day is over by the LMS and by what was last written; where the row follows no event any
+    more, by every event of ours that is there as well: one that came back may be of another day."""
+    event, entry = case.event, case.entry
+    ends = [end for end in (event and event.day.end_instant, entry and entry.ends) if end]
+    if entry is None or entry.state in _UNFOLLOWED:
+        ends += [actual.day.end_instant for actual in case.actuals if actual.day and _ours(case, actual)]
+    return bool(ends) and max(ends) <= case.now
+
+
+def _left_alone(case: SlotCase) -> bool:
+    registration = case.registration
+    return registration is not None and not registration.session.cancelled and left_alone(registration)
 
 
 def left_alone(registration: Registration) -> bool:

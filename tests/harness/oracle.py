@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from tests.harness.site import Site
 
 GRACE, GRACE_NEAR, NEAR = timedelta(minutes=30), timedelta(minutes=10), timedelta(days=1)
+_IN_QUESTION = (State.MISSING, State.HELD, State.UNREGISTERING)
 
 
 @dataclass
 class Deletion:
     """An event of ours that its owner deleted, while this seat was theirs. ``void``: why it proves nothing.
 
-    ``answer`` is what the owner, or an operator, said to it.
+    ``answer`` is what the owner, or an operator, said to it. ``taken_back``: the event came back, and was
+    seen, before it was deleted once more.
     """
 
     person: str
@@ -35,6 +37,7 @@ class Deletion:
     at: datetime
     void: str | None = None
     answer: str | None = None
+    taken_back: bool = False
 
     @property
     def key(self) -> EventKey:
@@ -44,7 +47,7 @@ class Deletion:
     @property
     def stands(self) -> bool:
         """Nobody has taken the event back."""
-        return not self.event.there and self.event.removed_by != "us"
+        return not self.event.there and self.event.removed_by != "us" and not self.taken_back
 
 
 @dataclass
@@ -67,6 +70,11 @@ class Oracle:
         if event.key is None or not event.ours:
             return
         _, seats = self.site.facts.booked(person).get(event.key.session, ("", ()))
+        waits = any(
+            row.event_id == event.event_id and row.state in _IN_QUESTION for row in self.site.rows(person)
+        )
+        for one in self.deletions:
+            one.taken_back |= one.event is event and not waits
         self.deletions.append(Deletion(person, event, seats, self.site.clock(), void))
 
     def void(self, person: str | None, why: str) -> None:
@@ -246,8 +254,7 @@ class Oracle:
         return deleted or self._shown(person, session)
 
     def _waits(self, person: str) -> bool:
-        open_ = (State.MISSING, State.HELD, State.UNREGISTERING)
-        return any(row.state in open_ for row in self.site.rows(person))
+        return any(row.state in _IN_QUESTION for row in self.site.rows(person))
 
     def _shown(self, person: str, session: str) -> bool:
         rows = self.site.rows(person)

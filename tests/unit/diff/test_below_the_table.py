@@ -45,6 +45,7 @@ from tests.support.builders import (
 
 SEAT = a_registration()
 UNWANTED = a_registration(standing=Standing.NONE)
+LONG_PAST = a_day("2026-11-21 09:00")
 OPEN = (State.PENDING, State.LIVE, State.MISSING, State.HELD, State.DISMISSED)
 
 
@@ -215,6 +216,26 @@ def test_a_released_event_that_nobody_wants_is_an_orphan_even_without_its_marker
 def test_an_orphan_of_the_past_stays() -> None:
     past = an_event(day=a_day("2026-11-22 06:00", "2026-11-22 08:00"))
     assert audit(UNWANTED, [], past, seen_before=[past.event_id]).changes == ()
+
+
+@pytest.mark.parametrize("state", [State.RELEASED, State.GONE, State.UNREGISTERED])
+def test_what_came_back_goes_while_its_day_is_to_come_though_its_row_is_of_the_past(state: State) -> None:
+    """A session moves, its old event comes out of the bin, and the LMS wants neither any more."""
+    row = an_entry(day=LONG_PAST, state=state)
+    back = an_event(generation=1)
+    planned = audit(UNWANTED, [row], back, seen_before=[back.event_id])
+    assert [type(change) for change in planned.changes] == [
+        DeleteSurplus if state is State.RELEASED else Delete
+    ]
+    past = an_event(generation=1, day=LONG_PAST)
+    assert audit(UNWANTED, [row], past, seen_before=[past.event_id]).changes == ()
+
+
+def test_a_twin_of_a_day_to_come_goes_though_the_recorded_event_is_of_the_past() -> None:
+    row, event = an_entry(day=LONG_PAST, generation=1), an_event(day=LONG_PAST, generation=1)
+    twin = an_event(generation=0)
+    first = audit(a_registration(a_session(days=(LONG_PAST,))), [row], event, twin)
+    assert (first.changes, first.surplus) == ((), (twin.event_id,))
 
 
 def test_an_orphan_whose_time_cannot_be_read_stays() -> None:

@@ -18,8 +18,8 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -230,8 +230,10 @@ class Throttle:
         Raises ``Throttled`` where the vendor has asked for more than a short wait, no room comes up, or it
         cannot be known whether there is room.
         """
-        with self._counted():
+        try:
             self._admit(person, units)
+        except StorageError as error:
+            raise self._uncounted(error) from None
 
     def _admit(self, person: str, units: int) -> None:
         begun = time.time()
@@ -258,16 +260,23 @@ class Throttle:
         """
         kind = "project" if person is None else "person"
         scope = self._scope(kind, person)
-        with self._counted():
-            count = self._counts.refusals(scope)
-            if retry_after is None:
-                base = min(2.0**count, _LONGEST_BACK_OFF)
-                retry_after = random.uniform(base, 1.5 * base)
-            (already,) = self._counts.parked([scope])
-            seconds = max(math.ceil(retry_after), 1, math.ceil(already))
-            self._counts.park(scope, seconds)
+        try:
+            seconds = self._park(scope, retry_after)
+        except StorageError as error:
+            raise self._uncounted(error) from None
         self.observer.throttled(self.provider, kind, seconds)
         return Throttled(what, retry_after=seconds, scope=scope, whose=person)
+
+    def _park(self, scope: str, retry_after: float | None) -> int:
+        """Nothing of this scope goes out for so many seconds."""
+        count = self._counts.refusals(scope)
+        if retry_after is None:
+            base = min(2.0**count, _LONGEST_BACK_OFF)
+            retry_after = random.uniform(base, 1.5 * base)
+        (already,) = self._counts.parked([scope])
+        seconds = max(math.ceil(retry_after), 1, math.ceil(already))
+        self._counts.park(scope, seconds)
+        return seconds
 
     def _heed_refusals(self, person: str) -> None:
         scopes = [self._scope(kind, person) for kind in ("project", "person")]
@@ -302,18 +311,13 @@ class Throttle:
                     return 1.0
         return 0.0
 
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
+    def _uncounted(self, error: StorageError) -> Throttled:
         """A request that cannot be counted is not sent: others may be using the quota up."""
-        try:
-            yield
-        except StorageError as error:
-            raise Throttled(
-                f"The count of {self.provider}'s quota cannot be used, so nothing is sent: "
-                f"{error.storage_error}",
-                retry_after=_UNCOUNTED,
-                scope=self._scope("project", None),
-            ) from None
+        return Throttled(
+            f"The count of {self.provider}'s quota cannot be used, so nothing is sent: {error.storage_error}",
+            retry_after=_UNCOUNTED,
+            scope=self._scope("project", None),
+        )
 
     def _scope(self, kind: str, person: str | None) -> str:
         return self.provider if kind == "project" else f"{self.provider}/{person}"
@@ -330,15 +334,13 @@ class AtOnce:
         self._gates: WeakValueDictionary[str, threading.BoundedSemaphore] = WeakValueDictionary()
         self._lock = threading.Lock()
 
-    @contextmanager
-    def through(self, person: str) -> Iterator[None]:
-        """Hold one of the person's places for the duration."""
+    def through(self, person: str) -> AbstractContextManager[bool]:
+        """Holds one of the person's places for the duration."""
         with self._lock:
             gate = self._gates.get(person)
             if gate is None:
                 gate = self._gates[person] = threading.BoundedSemaphore(self._requests)
-        with gate:
-            yield
+        return gate
 
 
 def _item(quota: Quota, share: float) -> RateLimitItem:

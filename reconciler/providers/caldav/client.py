@@ -110,6 +110,7 @@ class Server:
         self._wire = wire
         self._login = login
         self._authorization = login.header
+        self._name = str(login.origin)
         self.heard: list[Heard] = []
 
     @property
@@ -230,9 +231,9 @@ class Server:
         raise AssertionError("these attempts either return or raise")
 
     def _measured(self, request: _Request) -> Answer:
-        throttle, server = self._wire.throttle, str(self.origin)
-        throttle.admit(server)
-        with self._wire.at_once.through(server):
+        throttle = self._wire.throttle
+        throttle.admit(self._name)
+        with self._wire.at_once.through(self._name):
             begun, outcome = time.monotonic(), "ok"
             try:
                 answer = self._sent(request)
@@ -261,7 +262,7 @@ class Server:
         if status == 401:
             return ReauthorizationNeeded(self._what(answer), whose=self._login.whose)
         if status == 429 or (status == 503 and wait is not None):
-            return self._wire.throttle.refused(self._what(answer), person=str(self.origin), retry_after=wait)
+            return self._wire.throttle.refused(self._what(answer), person=self._name, retry_after=wait)
         if status in _TOO_BUSY or (status >= 500 and status != 507):
             return VendorUnavailable(self._what(answer), whose=self._login.whose)
         return None

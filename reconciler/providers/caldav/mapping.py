@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -43,6 +44,10 @@ _ALTERNATIVE = "X-ALT-DESC"
 """The description once more, as HTML: out of date when the description is written anew."""
 
 
+_said = lru_cache(maxsize=512)(text_line)
+"""What all who sit in one session have in common is written out once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Raw:
     """An event as it lies on the server: its path, its etag, and the whole object."""
@@ -62,9 +67,9 @@ def object_of(draft: Draft, now: datetime) -> str:
         text_line("UID", draft.made_as),
         *_stamped(now, 0),
         *_times(draft.day),
-        text_line("SUMMARY", draft.content.title),
+        _said("SUMMARY", draft.content.title),
         *_location(draft),
-        text_line("DESCRIPTION", block.replace("", draft.content.block, html=False)),
+        _said("DESCRIPTION", block.replace("", draft.content.block, html=False)),
         made("TRANSP", "OPAQUE"),
         *([made("CLASS", "PRIVATE")] if draft.private else []),
         *_marked(draft.marker),
@@ -84,14 +89,14 @@ def laid_over(draft: Draft, raw: Raw, now: datetime) -> str:
     new = [
         *_stamped(now, _sequence(there) + 1),
         *_times(draft.day),
-        text_line("SUMMARY", draft.content.title),
+        _said("SUMMARY", draft.content.title),
         *_location(draft),
         *described,
         *_marked(draft.marker),
     ]
     ours = {id(line) for line in own_lines(there.event) if line.name in replaced}
     kept = [line for line in there.event if id(line) not in ours]
-    missing = _zone_lines(draft.day) if not _has_zone(there, draft.day) else []
+    missing = _zone_lines(draft.day) if not _has_zone(there, draft.day) else ()
     zones = [Line("", line) for line in missing]
     # A time zone stands before the event that uses it.
     return there.with_event([*zones, kept[0], *new, *kept[1:]])
@@ -117,7 +122,7 @@ def _sequence(there: Parsed) -> int:
 
 
 def _location(draft: Draft) -> list[Line]:
-    return [text_line("LOCATION", draft.content.location)] if draft.content.location else []
+    return [_said("LOCATION", draft.content.location)] if draft.content.location else []
 
 
 def _marked(marker: Marker) -> list[Line]:
@@ -127,25 +132,28 @@ def _marked(marker: Marker) -> list[Line]:
     return [text_line(*pair) for pair in zip(_MARKER, values, strict=True)]
 
 
-def _times(day: Day) -> list[Line]:
+@lru_cache(maxsize=512)
+def _times(day: Day) -> tuple[Line, ...]:
     """``DTSTART`` and ``DTEND``: dates (the end exclusive), wall times with their zone, or UTC where a wall
     time would not mean the instant (the second pass of an hour that a clock shows twice)."""
     if day.all_day:
-        return [
+        return tuple(
             made(name, f"{wall:%Y%m%d}", {"VALUE": "DATE"})
             for name, wall in (("DTSTART", day.start_wall), ("DTEND", day.end_wall))
-        ]
+        )
     instants, length = {"DTSTART": day.start_instant, "DTEND": day.end_instant}, list[Line]()
     if day.starts == day.ends:
         instants["DTEND"] += _SHORTEST
         length = [made(_INSTANT, "1")]
     if not _in_zone(day):
-        return [made(name, f"{instant:%Y%m%dT%H%M%SZ}") for name, instant in instants.items()] + length
+        times = [made(name, f"{instant:%Y%m%dT%H%M%SZ}") for name, instant in instants.items()]
+        return (*times, *length)
     there = zone(day.zone)
-    return [
+    times = [
         made(name, f"{instant.astimezone(there):%Y%m%dT%H%M%S}", {"TZID": day.zone})
         for name, instant in instants.items()
-    ] + length
+    ]
+    return (*times, *length)
 
 
 def _in_zone(day: Day) -> bool:
@@ -155,10 +163,11 @@ def _in_zone(day: Day) -> bool:
     return day.zone != "UTC" and not any(wall.fold for wall in walls)
 
 
-def _zone_lines(day: Day) -> list[str]:
+@lru_cache(maxsize=512)
+def _zone_lines(day: Day) -> tuple[str, ...]:
     if day.all_day or not _in_zone(day):
-        return []
-    return list(rules_of(day.zone, day.start_instant.year))
+        return ()
+    return rules_of(day.zone, day.start_instant.year)
 
 
 def _has_zone(there: Parsed, day: Day) -> bool:

@@ -174,7 +174,7 @@ class Oracle:
         """Everything is as the LMS wants it, but for what its owner has just deleted.
 
         While a seat of a person waits for an answer nothing of theirs counts as applied, and what came back
-        to be deleted stays until it does.
+        to be deleted, or was forgotten, stays until it does.
         """
         self.waits = not finally_
         for person in self.site.people:
@@ -208,7 +208,8 @@ class Oracle:
             if not one.ours or one.key is None or one.key.session in keep or self._out_of_sight(mailbox, one):
                 continue
             right = any(_is(one, day) for day in wanted.get(one.key.session, []))
-            waiting = self.waits and one.returned and self._waits(person)
+            late = one.returned or self._forgotten(one)
+            waiting = self.waits and late and self._waits(person)
             waiting |= self.given_at.get((person, one.key.session)) == now  # the next push removes it
             if not right and not waiting and not self._left_alone(person, one):
                 self._wrong(
@@ -221,11 +222,14 @@ class Oracle:
         denied it and another one was made."""
         if event.returned and (event.calendar_id != mailbox.default or event.marker is None):
             return True
-        forgotten = self.forgotten is not None and event.made_at <= self.forgotten
-        if event.marker is not None or not (forgotten or self.lies):
+        if event.marker is not None or not (self._forgotten(event) or self.lies):
             return False
         rows = self.site.rows(mailbox.owner)
         return all(row.event_id != event.event_id for row in rows)
+
+    def _forgotten(self, event: Stored) -> bool:
+        """Whether what was written down of it was lost with the state."""
+        return self.forgotten is not None and event.made_at <= self.forgotten
 
     def _seen(self, mailbox: Mailbox, event: Stored) -> bool:
         return event.calendar_id not in mailbox.lost

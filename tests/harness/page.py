@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,8 @@ from typing import Any
 from tests.harness.campaign import PARTS, REPORTS
 
 SCORECARD = Path(__file__).with_name("scorecard.toml")
+_STEPS = re.compile(r"(?<=: )(?:\w+:\d+(?: |: ))+")
+"""Of a history: they are in the report, and follow from its seed."""
 RUNS = {
     "boundaries": (
         "Something at every boundary",
@@ -94,14 +97,21 @@ def _runs(reports: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         for what, value in {**_parameters(parts), **_counts(parts)}.items():
             yield f"| {what} | {value:,} |" if isinstance(value, int) else f"| {what} | {value} |"
         wrongs = [wrong for part in parts for wrong in part["wrongs"]]
-        yield f"| what went wrong | {'nothing' if not wrongs else '; '.join(wrongs)} |"
-        for made in dict.fromkeys(_again(part["again"]) for part in parts if "again" in part):
-            yield f"| the same, played again | {made} |"
+        yield f"| what went wrong | {f'{len(wrongs)}, told below' if wrongs else 'nothing'} |"
+        for again in _again(parts):
+            yield f"| the same, played again | {again} |"
         yield ""
+        yield from (f"- {_STEPS.sub('', wrong)}" for wrong in wrongs)
+        yield from [""] if wrongs else []
 
 
-def _again(made: Mapping[str, Any]) -> str:
-    return f"{made['date']}, {made['commit']}: {'; '.join(made['wrongs']) or 'nothing went wrong'}"
+def _again(parts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What came of playing again what had gone wrong: one line for each time that this was done."""
+    still: dict[str, list[str]] = {}
+    for made in (part["again"] for part in parts if "again" in part):
+        still.setdefault(f"{made['date']}, {made['commit']}", []).extend(made["wrongs"])
+    for when, wrongs in still.items():
+        yield f"{when}: {'; '.join(_STEPS.sub('', wrong) for wrong in wrongs) or 'nothing went wrong'}"
 
 
 def _parameters(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

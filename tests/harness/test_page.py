@@ -45,7 +45,8 @@ def test_a_long_run_may_be_made_in_parts(tmp_path: Path) -> None:
     assert "| first seed | 0 |" in shown
     assert "| last seed | 149 |" in shown
     assert "| histories | 150 |" in shown
-    assert "| what went wrong | seed 7: a seat was lost |" in shown
+    assert "| what went wrong | 1, told below |" in shown
+    assert "\n- seed 7: a seat was lost\n" in shown
 
 
 def test_what_went_wrong_is_shown_with_what_came_of_playing_it_again(tmp_path: Path) -> None:
@@ -53,7 +54,7 @@ def test_what_went_wrong_is_shown_with_what_came_of_playing_it_again(tmp_path: P
     a_part(tmp_path, 300, 399, [f"{told}: a seat was lost"])
     assert again(tmp_path) == 0
     shown = page({"histories": json.loads((tmp_path / "histories.json").read_text("utf-8"))}, [])
-    assert "a seat was lost |" in shown
+    assert "\n- seed 308: a seat was lost\n" in shown
     assert ": nothing went wrong |" in shown
 
 

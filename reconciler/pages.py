@@ -21,7 +21,7 @@ from reconciler.tokens.signing import link_keys
 from reconciler.web.app import create_app
 from reconciler.web.launch import Visitor
 from reconciler.web.links import connect_link as link_for
-from reconciler.web.server import Serving
+from reconciler.web.server import Serving, cannot_listen
 from reconciler.web.site import LaunchKey, Site
 
 log = logging.getLogger(__name__)
@@ -80,8 +80,7 @@ def serving(house: House) -> Iterator[Serving | None]:
     try:
         served = Serving(app, listen.host, listen.port, site.prefix, given.trusted_proxy)
     except OSError as error:
-        problem = f"web.listen: cannot listen on {listen.host} port {listen.port}: {error.strerror}"
-        raise ConfigurationError([problem]) from error
+        raise cannot_listen("web.listen", listen, error) from error
     log.info("pages for %s are served at %s", site.public_url, given.listen)
     try:
         yield served

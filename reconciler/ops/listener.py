@@ -10,13 +10,13 @@ from ipaddress import ip_address
 from flask import Flask
 
 from reconciler.bootstrap import House
-from reconciler.errors import ConfigurationError, NotDispatched
+from reconciler.errors import NotDispatched
 from reconciler.lead import Lead
 from reconciler.ops.app import Desk, create_app
 from reconciler.ops.health import Check
 from reconciler.settings import Listen
 from reconciler.status import status_of
-from reconciler.web.server import Serving
+from reconciler.web.server import Serving, cannot_listen
 
 log = logging.getLogger(__name__)
 
@@ -67,19 +67,20 @@ def app_of(house: House, lead: Lead | None = None) -> Flask:
 
 @contextmanager
 def serving(house: House, lead: Lead | None = None) -> Iterator[Serving]:
-    """The listener, at work while the context lasts. ``ConfigurationError`` where nothing can listen."""
+    """The listener, at work while the context lasts. Errors of
+    :func:`~reconciler.web.server.cannot_listen`."""
     with listening(app_of(house, lead), house.settings.ops.listen) as served:
         yield served
 
 
 @contextmanager
 def listening(app: Flask, listen: Listen) -> Iterator[Serving]:
-    """These answers, given there while the context lasts. ``ConfigurationError`` where nothing can listen."""
+    """These answers, given there while the context lasts. Errors of
+    :func:`~reconciler.web.server.cannot_listen`."""
     try:
         served = Serving(app, listen.host, listen.port, name="ops", threads=THREADS)
     except OSError as error:
-        problem = f"ops.listen: cannot listen on {listen.host} port {listen.port}: {error.strerror}"
-        raise ConfigurationError([problem]) from error
+        raise cannot_listen("ops.listen", listen, error) from error
     if not _within_this_machine(listen.host):
         log.warning(
             "ops.listen: %s can be reached from other machines, and asks for no password: who can reach it "

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from typing import Any
 from wsgiref.types import WSGIApplication
 
 from waitress.server import create_server
+
+from reconciler.errors import ConfigurationError, ReconcilerError
+from reconciler.settings import Listen
 
 _LOOP = 1.0  # seconds until the loop looks whether it is to end
 
@@ -69,3 +73,12 @@ class Serving:
         self._thread.join()
         self._server.task_dispatcher.shutdown()
         self._server.close()
+
+
+def cannot_listen(key: str, listen: Listen, error: OSError) -> ReconcilerError:
+    """What to raise where ``key`` names an address at which nothing can listen. One that this machine does
+    not have may come up after it, as the network does after a boot: a further attempt is worth while."""
+    problem = f"{key}: cannot listen on {listen.host} port {listen.port}: {error.strerror}"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return ReconcilerError(problem, next_step="It may come up yet; else name an address of this machine")
+    return ConfigurationError([problem])

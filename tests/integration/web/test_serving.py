@@ -57,6 +57,15 @@ def test_an_address_that_is_taken_is_said_so(pages: Pages, port: int) -> None:
     assert f"web.listen: cannot listen on 127.0.0.1 port {port}: Address already in use" in refused.stderr
 
 
+def test_an_address_that_is_not_there_yet_is_worth_a_further_attempt(pages: Pages, port: int) -> None:
+    """Exit code 78 would keep the service down after a boot on which the network comes up late."""
+    pages.bed.configure(web={"listen": f"192.0.2.1:{port}"})
+    refused = pages.bed.cli("web")
+    assert refused.exit_code == 1
+    assert f"web.listen: cannot listen on 192.0.2.1 port {port}: Cannot assign requested" in refused.stderr
+    assert "It may come up yet; else name an address of this machine" in refused.stderr
+
+
 def test_without_an_address_to_listen_at_there_are_no_pages_to_serve(pages: Pages) -> None:
     pages.bed.configure(web={"listen": None})
     refused = pages.bed.cli("web")

@@ -99,9 +99,9 @@ class Looking:
         now, token = self.clock(), self._token() if self.manners.syncs else ""
         trusted = old.events if old and self.manners.conditional else {}
         found = self._compared(trusted, since, read)
-        if old and not found and (old.events or not old.token):
+        if not found:
             # A server that shows nothing may be out of order, and what it shows again is no change to it.
-            token = ""
+            return old if old and not (old.token or old.events) else Memory(self.calendar, "", now)
         return Memory(self.calendar, token, now, found)
 
     def _token(self) -> str:

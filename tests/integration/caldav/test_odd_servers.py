@@ -40,13 +40,25 @@ def test_that_an_event_is_nowhere_is_said_only_where_it_can_be_searched_for(
         assert (bool(found.events), found.everywhere) == (everywhere, everywhere)
 
 
-def test_what_a_server_shows_again_after_it_showed_nothing_is_seen_at_once() -> None:
+@pytest.mark.parametrize("seen", [True, False], ids=["seen before", "just made"])
+def test_what_a_server_shows_again_after_it_showed_nothing_is_seen_at_once(seen: bool) -> None:
     with simulated(CYRUS) as server, a_caldav(server) as bed:
+        assert bed.calendar.listing(SINCE).events == ()
         bed.calendar.create(a_draft_of())
-        assert len(bed.calendar.listing(SINCE).events) == 1
+        if seen:
+            assert len(bed.calendar.listing(SINCE).events) == 1
         account = server.simulator.store.accounts[USER]
         account.blind = True  # it refuses the token as well, so everything is asked for: nothing, as it seems
         assert bed.calendar.listing(SINCE).events == ()
         assert bed.calendar.listing(SINCE).events == ()
         account.blind = False
         assert len(bed.calendar.listing(SINCE).events) == 1
+
+
+def test_an_empty_calendar_is_written_down_once() -> None:
+    with simulated(CYRUS) as server, a_caldav(server) as bed:
+        assert bed.calendar.listing(SINCE).events == ()
+        before = bed.memory.recall(bed.connection)
+        assert before
+        assert bed.calendar.listing(SINCE).events == ()
+        assert bed.memory.recall(bed.connection) == before

@@ -35,8 +35,8 @@ class Stored:
 
     ``key`` is what we first wrote it for, whatever has become of its marker; ``None`` for what is none of
     ours. ``ours``: we made it. ``written``: the day that we wrote last, whatever its owner has made of it.
-    ``returned``: its owner, not we, made it come (back) where it is. ``version_there``: the last one before
-    it was removed.
+    ``returned``: its owner, not we, made it come (back) where it is; ``forgotten``: what we had written down
+    of it was lost. ``version_there``: the last one before it was removed.
     """
 
     event_id: str
@@ -56,6 +56,7 @@ class Stored:
     removed_by: str | None = None
     removed_at: datetime | None = None
     returned: bool = False
+    forgotten: bool = False
     version_there: int = 0
     written: Day | None = None
 

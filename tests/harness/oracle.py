@@ -61,7 +61,7 @@ class Oracle:
     wrongs: list[str] = field(default_factory=list)
     lies: int = 0
     waits: bool = False
-    forgotten: datetime | None = None
+    forgotten: bool = False
 
     # What is told to it ---------------------------------------------------------------------------
 
@@ -86,7 +86,10 @@ class Oracle:
     def state_lost(self, why: str) -> None:
         """What the program knew of the calendars is gone, or old."""
         self.void(None, why)
-        self.forgotten = self.site.clock()
+        self.forgotten = True
+        for _, mailbox in self.site.people.values():
+            for event in mailbox.events:
+                event.forgotten = True
 
     def shown_late(self, people: Collection[str], by: timedelta) -> None:
         """Their lists are late: what was deleted just before is seen to be there, and vanishes then."""
@@ -208,7 +211,7 @@ class Oracle:
             if not one.ours or one.key is None or one.key.session in keep or self._out_of_sight(mailbox, one):
                 continue
             right = any(_is(one, day) for day in wanted.get(one.key.session, []))
-            late = one.returned or self._forgotten(one)
+            late = one.returned or one.forgotten
             waiting = self.waits and late and self._waits(person)
             waiting |= self.given_at.get((person, one.key.session)) == now  # the next push removes it
             if not right and not waiting and not self._left_alone(person, one):
@@ -222,14 +225,10 @@ class Oracle:
         denied it and another one was made."""
         if event.returned and (event.calendar_id != mailbox.default or event.marker is None):
             return True
-        if event.marker is not None or not (self._forgotten(event) or self.lies):
+        if event.marker is not None or not (event.forgotten or self.lies):
             return False
         rows = self.site.rows(mailbox.owner)
         return all(row.event_id != event.event_id for row in rows)
-
-    def _forgotten(self, event: Stored) -> bool:
-        """Whether what was written down of it was lost with the state."""
-        return self.forgotten is not None and event.made_at <= self.forgotten
 
     def _seen(self, mailbox: Mailbox, event: Stored) -> bool:
         return event.calendar_id not in mailbox.lost
@@ -316,7 +315,7 @@ class Oracle:
     def untold(self) -> None:
         """Whoever has lost a seat for good has been told so, if the program still remembers: who has come by
         another seat meanwhile is told nothing."""
-        if self.forgotten is not None:
+        if self.forgotten:
             return
         told = {(one.person, one.session) for one in self.site.told if one.kind is NoticeKind.GIVEN_BACK}
         for person, session, _ in self.given:

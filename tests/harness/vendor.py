@@ -71,9 +71,11 @@ class Vendor:
         """Nothing of a grant is used here."""
 
     def no_second(self, mailbox: Mailbox, key: EventKey) -> None:
-        """At most one event of ours for each person, day and calendar; what its owner put there aside."""
+        """At most one event of ours for each person, day and calendar; what its owner put there aside, and
+        what nothing is known of any more, nor seen at it."""
         for event in mailbox.there(key):
             hidden = event.returned or bool((self.troubles | mailbox.troubles) & LIES)
+            hidden |= event.forgotten and event.marker is None
             if event.ours and event.calendar_id == mailbox.default and not hidden:
                 self.wrong(f"made a second event for {key} beside {event.event_id}")
 

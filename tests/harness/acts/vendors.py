@@ -12,6 +12,7 @@ from tests.harness.site import MINUTE, Site
 from tests.harness.vendor import STALE
 
 MISLEADING = LIES | {Trouble.HIDDEN}
+PARKING = (Trouble.REVOKED, Trouble.NO_MAILBOX)
 
 
 def _unfollowed(site: Site, person: str) -> list[Stored]:
@@ -39,7 +40,7 @@ def trouble_of_one(site: Site, dice: random.Random) -> None:
     if dice.random() < 0.5:
         site.clock.move(31 * MINUTE)
         site.audit_all()
-    if kind in (Trouble.REVOKED, Trouble.NO_MAILBOX):
+    if kind in PARKING and not site.healthy(person):  # a server that asked for patience was not looked at
         site.oracle.void(person, "the connection was parked")
     mailbox.troubles.discard(kind)
     if kind is Trouble.REVOKED:
@@ -68,9 +69,9 @@ def trouble_of_all(site: Site, dice: random.Random) -> None:
     site.audit_all()
     site.clock.move(31 * MINUTE)
     site.audit_all()
-    if kind in (Trouble.REVOKED, Trouble.NO_MAILBOX):
+    if kind in PARKING:
         for person, (name, _) in site.people.items():
-            if name == vendor.name:
+            if name == vendor.name and not site.healthy(person):
                 site.oracle.void(person, "the connection was parked")
     vendor.troubles.discard(kind)
 

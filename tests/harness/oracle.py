@@ -141,6 +141,8 @@ class Oracle:
         yield from _not_allowed(facts.begins, facts.cancel_until, facts.cancellable, now)
         if "give_back" in answers:
             return
+        if not self.site.searchable(person):
+            yield "its server cannot be searched, and nobody was asked"
         wait = GRACE_NEAR if facts.begins - now <= NEAR + GRACE else GRACE
         if now - max(one.at for one in valid) < wait:
             yield "the grace time had not passed"
@@ -151,12 +153,14 @@ class Oracle:
 
     def _still_there(self, person: str, session: str, now: datetime) -> dict[EventKey, str]:
         """The days that are still to come of which an event is there after all, in another calendar or as a
-        copy too, and its id. Where lists show nothing, what nobody knows by its id cannot be seen."""
+        copy too, and its id. Where lists show nothing, or cannot be searched, what nobody knows by its id
+        cannot be seen."""
         mailbox, there = self.site.mailbox(person), {}
         troubles = mailbox.troubles | self.site.vendors[self.site.people[person][0]].troubles
         known = {row.event_id for row in self.site.rows(person)}
+        only_known = Trouble.EMPTY_LISTING in troubles or not self.site.searchable(person)
         for event in mailbox.there():
-            if Trouble.EMPTY_LISTING in troubles and event.event_id not in known:
+            if only_known and event.event_id not in known:
                 continue
             to_come = event.day is not None and event.day.end_instant > now
             seen = event.marker is not None and event.calendar_id not in mailbox.lost

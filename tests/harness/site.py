@@ -232,6 +232,10 @@ class Site:
     def mailbox(self, person: str) -> Mailbox:
         return self.people[person][1]
 
+    def searchable(self, person: str) -> bool:
+        """Whether this person's server finds events by our marker."""
+        return self.vendors[self.people[person][0]].searchable
+
     def events(self, person: str, session: str | None = None) -> list[Stored]:
         """Our events in a person's calendars, by start."""
         found = [one for one in self.mailbox(person).ours() if session in (None, one.key and one.key.session)]

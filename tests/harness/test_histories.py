@@ -23,7 +23,7 @@ def test_the_same_seed_gives_the_same_trace(templates: Templates, seed: int) -> 
     assert play(templates, history(seed)).trace == play(templates, history(seed)).trace
 
 
-AT_CALDAV = (1636, 1843)
+AT_CALDAV = (1636, 1843, 1954)
 BLAMED = "308 642 865 988 1098 1546 1676 1754 2101 2122 4343 5195 5511 5569 5941 6469 7506 12336 23086"
 
 

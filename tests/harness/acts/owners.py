@@ -59,13 +59,14 @@ def move_event(site: Site, dice: random.Random) -> None:
 
 def _renamed(site: Site, person: str) -> None:
     """Where a server cannot be searched, what bears another name looks deleted: its owner may be asked."""
-    site.oracle.lies += not site.vendors[site.people[person][0]].searchable
+    site.oracle.lies += not site.searchable(person)
 
 
 def _replaced(site: Site, person: str, *copied: Stored) -> None:
-    """What has no marker and bears another name now cannot be told from what was deleted."""
+    """What bears another name now, and has no marker or cannot be searched for by it, cannot be told from
+    what was deleted."""
     for event in copied:
-        if event.marker is None:
+        if event.marker is None or not site.searchable(person):
             site.oracle.deleted(person, event)
 
 

@@ -145,14 +145,16 @@ def test_a_crash_leaves_no_calendar_missed_in_part(site: Site) -> None:
 
 def test_what_was_missed_before_the_program_stood_still_is_counted_after_it(site: Site) -> None:
     session = a_crowd(site, "zoe")
-    site.vendors["google"].troubles.add(Trouble.LYING)
     for person in CROWD:
+        site.mailbox(person).troubles.add(Trouble.LYING)
         site.desk.make_due(person, site.clock())
     site.cycle("push")
     site.cycle("audit")
     site.kill()
     for _ in range(3):
         site.clock.move(2 * HOUR)
+        site.desk.make_due("zoe", site.clock())  # whose calendar can be seen
+        site.cycle("audit")
         site.cycle("confirm")
     assert seats(site, session) == {"booked"}
     assert site.told == []

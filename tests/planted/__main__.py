@@ -113,6 +113,8 @@ def _failing(tests: Sequence[str], tree: Path) -> str | None:
         return None
     if ended.returncode in _NOTHING_TRIED:
         raise LookupError(f"no such test: {' '.join(tests)}")
+    if ended.returncode < 0:
+        raise LookupError(f"the tests were killed by signal {-ended.returncode}: {' '.join(tests)}")
     lines = [line for line in ended.stdout.splitlines() if line.startswith(("FAILED tests/", "ERROR tests/"))]
     return lines[0].split(" - ")[0] if lines else f"pytest ended with {ended.returncode}"
 

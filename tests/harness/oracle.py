@@ -91,6 +91,17 @@ class Oracle:
             for event in mailbox.events:
                 event.forgotten = True
 
+    def forget(self, since: datetime) -> int:
+        """What was deleted before, and what came of it, is not asked about any more: how many seats that
+        were given back are among it."""
+        self.deletions = [one for one in self.deletions if one.at > since]
+        kept = {(one.person, one.key.session) for one in self.deletions}
+        given, told = self.given, self.site.told
+        self.given = [one for one in given if one[:2] in kept]
+        self.given_at = {whose: at for whose, at in self.given_at.items() if whose in kept}
+        told[:] = [one for one in told if (one.person, one.session) in kept]
+        return len(given) - len(self.given)
+
     def shown_late(self, people: Collection[str], by: timedelta) -> None:
         """Their lists are late: what was deleted just before is seen to be there, and vanishes then."""
         for one in self.deletions:

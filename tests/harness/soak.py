@@ -48,19 +48,21 @@ def soak(files: Templates, days: int, year: int = YEAR, seed: int = 0) -> Soak:
         for person, vendor in PEOPLE.items():
             site.newcomer(person, vendor)
         for number in range(1, days + 1):
-            _day(site, dice, number)
+            made.unregistered += _day(site, dice, number)
             if number % year == 0:
                 made.files.append(_size(site))
                 made.memory.append(_resident())
         site.settle()
-        made.wrongs, made.unregistered = site.wrongs(), len(site.oracle.given)
+        made.wrongs = site.wrongs()
+        made.unregistered += len(site.oracle.given)
         return made
     finally:
         site.close()
         shutil.rmtree(folder)
 
 
-def _day(site: Site, dice: random.Random, number: int) -> None:
+def _day(site: Site, dice: random.Random, number: int) -> int:
+    """One day; how many un-registrations are so long ago that they were forgotten."""
     session = site.lms.add_session(when(number + AHEAD), id=f"session-{number}")
     for person in PEOPLE:
         if dice.random() < 0.6:
@@ -74,7 +76,7 @@ def _day(site: Site, dice: random.Random, number: int) -> None:
     site.round()
     site.process().ledger.purge(Keeping(), site.clock())
     site.clock.now = site.begun + number * DAY + HOUR * dice.random()
-    _forget_the_past(site)
+    return _forget_the_past(site)
 
 
 def _somebody_acts(site: Site, dice: random.Random) -> None:
@@ -96,8 +98,9 @@ def _somebody_acts(site: Site, dice: random.Random) -> None:
             site.lms.move(session, when(later + dice.randrange(3, AHEAD)))
 
 
-def _forget_the_past(site: Site) -> None:
-    """What is over a month ago is of no interest to the world outside any more, nor to the judge."""
+def _forget_the_past(site: Site) -> int:
+    """What is over a month ago is of no interest to the world outside any more, nor to the judge: how many
+    un-registrations were forgotten."""
     since = site.clock() - timedelta(days=40)
     for _, mailbox in site.people.values():
         mailbox.events = [
@@ -105,9 +108,12 @@ def _forget_the_past(site: Site) -> None:
         ]
         kept = {id(one) for one in mailbox.events}
         mailbox.transactions = {name: one for name, one in mailbox.transactions.items() if id(one) in kept}
-    oracle = site.oracle
-    oracle.deletions = [one for one in oracle.deletions if one.at > since]
+    for session in site.facts.sessions():
+        facts = site.facts.session(session)
+        if facts and facts.days and facts.days[-1][1] < since:
+            site.lms.drop_session(session)
     site.boundaries.trace.clear()
+    return site.oracle.forget(since)
 
 
 def _size(site: Site) -> int:

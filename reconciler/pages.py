@@ -21,7 +21,7 @@ from reconciler.tokens.signing import link_keys
 from reconciler.web.app import create_app
 from reconciler.web.launch import Visitor
 from reconciler.web.links import connect_link as link_for
-from reconciler.web.server import Serving, cannot_listen
+from reconciler.web.server import Serving
 from reconciler.web.site import LaunchKey, Site
 
 log = logging.getLogger(__name__)
@@ -77,10 +77,7 @@ def serving(house: House) -> Iterator[Serving | None]:
         return
     site = site_of(house)
     app, listen = create_app(site), given.listen
-    try:
-        served = Serving(app, listen.host, listen.port, site.prefix, given.trusted_proxy)
-    except OSError as error:
-        raise cannot_listen("web.listen", listen, error) from error
+    served = Serving.at("web.listen", listen, app, prefix=site.prefix, trusted_proxy=given.trusted_proxy)
     log.info("pages for %s are served at %s", site.public_url, given.listen)
     try:
         yield served

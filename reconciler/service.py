@@ -29,7 +29,7 @@ DAILY = timedelta(days=1)
 
 def serve(config: Path) -> None:
     """Run the daemon until it is told to stop. Errors of :func:`~reconciler.bootstrap.open_house` and of
-    :func:`~reconciler.web.server.cannot_listen`."""
+    :meth:`~reconciler.web.server.Serving.at`."""
     # Whoever asks before the start is over gets what is new anyway.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with house_of(config) as opened, leading(opened) as lead:

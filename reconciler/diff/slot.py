@@ -79,7 +79,6 @@ _WAITING = (
     Verdict.WAIT_UNREGISTERED,
     Verdict.RESOLVE_UNREGISTERING,
 )
-_UNFOLLOWED = (State.RELEASED, State.GONE, State.UNREGISTERED)
 _MAKING = (Verdict.LOOK, Verdict.CREATE, Verdict.CREATE_AGAIN, Verdict.CREATE_NEXT)
 
 
@@ -126,6 +125,10 @@ def _wish(case: SlotCase) -> Wish:
     if entry.state is State.UNREGISTERED and not unregistration_unseen(entry, event.seat, case.now):
         return Wish.NEWER
     return Wish.NEWER if event.seat is not None and entry.seat != event.seat else Wish.SAME
+
+
+_UNFOLLOWED = (State.RELEASED, State.GONE, State.UNREGISTERED)
+"""Rows whose event is let go of, or gone: what was written last says nothing of one that is there."""
 
 
 def _over(case: SlotCase) -> bool:

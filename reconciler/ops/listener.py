@@ -16,7 +16,7 @@ from reconciler.ops.app import Desk, create_app
 from reconciler.ops.health import Check
 from reconciler.settings import Listen
 from reconciler.status import status_of
-from reconciler.web.server import Serving, cannot_listen
+from reconciler.web.server import Serving
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def app_of(house: House, lead: Lead | None = None) -> Flask:
 @contextmanager
 def serving(house: House, lead: Lead | None = None) -> Iterator[Serving]:
     """The listener, at work while the context lasts. Errors of
-    :func:`~reconciler.web.server.cannot_listen`."""
+    :meth:`~reconciler.web.server.Serving.at`."""
     with listening(app_of(house, lead), house.settings.ops.listen) as served:
         yield served
 
@@ -76,11 +76,8 @@ def serving(house: House, lead: Lead | None = None) -> Iterator[Serving]:
 @contextmanager
 def listening(app: Flask, listen: Listen) -> Iterator[Serving]:
     """These answers, given there while the context lasts. Errors of
-    :func:`~reconciler.web.server.cannot_listen`."""
-    try:
-        served = Serving(app, listen.host, listen.port, name="ops", threads=THREADS)
-    except OSError as error:
-        raise cannot_listen("ops.listen", listen, error) from error
+    :meth:`~reconciler.web.server.Serving.at`."""
+    served = Serving.at("ops.listen", listen, app, name="ops", threads=THREADS)
     if not _within_this_machine(listen.host):
         log.warning(
             "ops.listen: %s can be reached from other machines, and asks for no password: who can reach it "

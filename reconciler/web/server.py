@@ -49,6 +49,15 @@ class Serving:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
+    @classmethod
+    def at(cls, key: str, listen: Listen, app: WSGIApplication, **given: Any) -> Serving:
+        """Served where the setting ``key`` says. ``ConfigurationError`` where nothing can listen there;
+        ``ReconcilerError`` where that may come up yet."""
+        try:
+            return cls(app, listen.host, listen.port, **given)
+        except OSError as error:
+            raise _cannot_listen(key, listen, error) from error
+
     def _run(self) -> None:
         """Waitress' own ``run`` ends with the process only; this one ends when it is told to."""
         server = self._server
@@ -75,7 +84,7 @@ class Serving:
         self._server.close()
 
 
-def cannot_listen(key: str, listen: Listen, error: OSError) -> ReconcilerError:
+def _cannot_listen(key: str, listen: Listen, error: OSError) -> ReconcilerError:
     """What to raise where ``key`` names an address at which nothing can listen. One that this machine does
     not have may come up after it, as the network does after a boot: a further attempt is worth while."""
     problem = f"{key}: cannot listen on {listen.host} port {listen.port}: {error.strerror}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -19,7 +20,6 @@ from urllib3 import (
     HTTPConnectionPool,
     HTTPResponse,
     HTTPSConnectionPool,
-    PoolManager,
     ProxyManager,
     Timeout,
     make_headers,
@@ -35,6 +35,9 @@ from reconciler.providers.caldav.guard import Guard, Origin, Refused, check_targ
 _USUAL = {"User-Agent": "ilt-calendar-reconciler", "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
 _ONCE = {"retries": False, "redirect": False, "preload_content": False}
 _CHUNK = 65536
+
+_SERVERS = 256
+"""Servers to which connections are kept open."""
 
 
 class ConnectionReset(VendorUnavailable):
@@ -76,7 +79,9 @@ class Transport:
         connections: int = 64,
     ) -> None:
         self.guard = guard
-        self._pools = _pools(guard, proxy, maxsize=connections, ca_certs=ca_file or certifi.where())
+        certificates = ca_file or certifi.where()
+        self._proxy = _proxy(proxy, connections, certificates) if proxy else None
+        self._pool = lru_cache(_SERVERS)(partial(_pool, guard, connections, certificates))
         self._timeout = Timeout(connect_seconds, read_seconds)
         self._total_seconds = total_seconds
         self._max_body_bytes = max_body_bytes
@@ -105,10 +110,9 @@ class Transport:
             raise kind(f"no answer: {type(problem).__name__}") from problem
 
     def _opened(self, method: str, origin: Origin, target: str, given: Mapping[str, Any]) -> BaseHTTPResponse:
-        if isinstance(self._pools, ProxyManager):
-            return self._pools.urlopen(method, f"{origin}{target}", **given)
-        pool = self._pools.connection_from_host(origin.netloc_host, origin.port, origin.scheme)
-        return pool.urlopen(method, target, assert_same_host=False, **given)
+        if self._proxy is not None:
+            return self._proxy.urlopen(method, f"{origin}{target}", **given)
+        return self._pool(origin).urlopen(method, target, assert_same_host=False, **given)
 
 
 def _was_reset(problem: BaseException) -> bool:
@@ -151,37 +155,47 @@ class _InOnePiece(HTTPConnection):
 class _GuardedHttp(_InOnePiece):
     """Without TLS, for servers that are allowed so by name."""
 
-    guard: Guard
+    scheme = "http"
+
+    def __init__(self, *given: Any, guard: Guard, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._guard = guard
 
     def _new_conn(self) -> Any:
-        return self.guard.connect(Origin("http", self.host.strip("[]"), self.port), _seconds(self.timeout))
+        return self._guard.connect(
+            Origin(self.scheme, self.host.strip("[]"), self.port), _seconds(self.timeout)
+        )
 
 
-class _GuardedHttps(_InOnePiece, HTTPSConnection):
+class _GuardedHttps(_GuardedHttp, HTTPSConnection):
     """With TLS; the certificate is checked against the name, whatever the address."""
 
-    guard: Guard
+    scheme = "https"
 
-    def _new_conn(self) -> Any:
-        return self.guard.connect(Origin("https", self.host.strip("[]"), self.port), _seconds(self.timeout))
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _GuardedHttp
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _GuardedHttps
 
 
 def _seconds(timeout: object) -> float | None:
     return float(timeout) if isinstance(timeout, int | float) else None
 
 
-def _pools(guard: Guard, proxy: str, **given: Any) -> PoolManager:
-    """Pools whose connections are made by the guard. A proxy is the operator's, and is connected to as
-    usual."""
-    if proxy:
-        login = parse_url(proxy).auth
-        headers = make_headers(proxy_basic_auth=unquote(login)) if login else None
-        return ProxyManager(proxy, proxy_headers=headers, **given)
-    http = type("Http", (_GuardedHttp,), {"guard": guard})
-    https = type("Https", (_GuardedHttps,), {"guard": guard})
-    manager = PoolManager(**given)
-    manager.pool_classes_by_scheme = {
-        "http": type("HttpPool", (HTTPConnectionPool,), {"ConnectionCls": http}),
-        "https": type("HttpsPool", (HTTPSConnectionPool,), {"ConnectionCls": https}),
-    }
-    return manager
+def _pool(guard: Guard, connections: int, certificates: str, origin: Origin) -> HTTPConnectionPool:
+    """Connections to one server, each made by the guard."""
+    given: dict[str, Any] = {"maxsize": connections, "guard": guard}
+    if origin.scheme == "http":
+        return _HttpPool(origin.netloc_host, origin.port, **given)
+    return _HttpsPool(origin.netloc_host, origin.port, ca_certs=certificates, **given)
+
+
+def _proxy(address: str, connections: int, certificates: str) -> ProxyManager:
+    """Connections through a proxy, which is the operator's, and is connected to as usual."""
+    login = parse_url(address).auth
+    headers = make_headers(proxy_basic_auth=unquote(login)) if login else None
+    given: dict[str, Any] = {"maxsize": connections, "ca_certs": certificates}
+    return ProxyManager(address, num_pools=_SERVERS, proxy_headers=headers, **given)

@@ -6,13 +6,15 @@ import socket
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from reconciler.errors import VendorUnavailable
 from reconciler.providers.caldav.guard import Guard, Refused, origin_of
 from reconciler.providers.caldav.transport import Transport
+from reconciler.simulators.certificates import make_certificates
 
 NAMED = ("http://plain.invalid", "https://cloud.invalid")
 LOGIN = "Basic " + b64encode(b"ilt:s/t").decode()
@@ -84,6 +86,45 @@ def test_a_server_at_an_address_of_version_6_is_asked_for_what_stands_behind_its
         address = f"http://[::1]:{server.server_address[1]}"
         answer = Transport(Guard([address])).send("GET", origin_of(address), "/dav/%C3%A4?x=1", {})
         assert answer.text == f"/dav/%C3%A4?x=1 of {address.removeprefix('http://')}"
+        server.shutdown()
+
+
+def test_over_https_a_server_is_believed_only_with_a_certificate_for_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificates = make_certificates(tmp_path)  # for 127.0.0.1, not for 127.0.0.2
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates.ca_file))  # the environment decides nothing
+    with ThreadingHTTPServer(("0.0.0.0", 0), _Plain) as server:
+        server.socket = certificates.server_context().wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        named, another = (f"https://127.0.0.{last}:{server.server_port}" for last in (1, 2))
+        trusting = Transport(Guard([named, another]), ca_file=str(certificates.ca_file))
+        assert trusting.send("GET", origin_of(named), "/dav/", {}).status == 200
+        with pytest.raises(VendorUnavailable, match="no answer: SSLError"):
+            trusting.send("GET", origin_of(another), "/dav/", {})
+        with pytest.raises(VendorUnavailable, match="no answer: SSLError"):
+            Transport(Guard([named])).send("GET", origin_of(named), "/dav/", {})
+        server.shutdown()
+
+
+class _Counting(ThreadingHTTPServer):
+    """Counts the connections that are made to it."""
+
+    accepted = 0
+
+    def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
+        self.accepted += 1
+        return super().get_request()
+
+
+def test_the_connections_to_many_servers_are_kept() -> None:
+    with _Counting(("0.0.0.0", 0), type("Kept", (_Plain,), {"protocol_version": "HTTP/1.1"})) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        servers = [f"http://127.0.0.{last}:{server.server_port}" for last in range(1, 31)]
+        transport = Transport(Guard(servers))
+        for address in servers * 2:
+            transport.send("GET", origin_of(address), "/dav/", {})
+        assert server.accepted == 30
         server.shutdown()
 
 

@@ -5,8 +5,6 @@ Vendors count *units* in a sliding window, over the whole project (the app) and 
 daemon stays under the quota by itself. What a vendor states nevertheless (429, ``Retry-After``) is
 remembered by :meth:`Throttle.refused`, and nothing in that scope goes out before the stated time.
 
-:func:`repeating` is the one retry layer: around each call, in each vendor's ``client.py``.
-
 What was used is counted in memory (:class:`InMemory`), or in Redis for several processes together
 (:class:`~reconciler.providers.shared_quotas.InRedis`). All times are seconds; instants are those of the
 machine's clock, as in the library ``limits``.
@@ -31,15 +29,8 @@ from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.errors import StorageError
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter, RateLimiter, SlidingWindowCounterRateLimiter
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception,
-    stop_after_attempt,
-    wait_exponential_jitter,
-)
 
-from reconciler.errors import Throttled, VendorUnavailable
+from reconciler.errors import Throttled
 
 Sleep = Callable[[float], None]
 """Waits so many seconds. Whoever wants to stop early hands in one that raises."""
@@ -345,40 +336,6 @@ class AtOnce:
 
 def _item(quota: Quota, share: float) -> RateLimitItem:
     return RateLimitItemPerSecond(max(1, int(quota.units * share)), quota.seconds)
-
-
-def repeating(
-    *,
-    unknown_fate: bool,
-    passing: tuple[type[Exception], ...] = (),
-    attempts: int = 3,
-    sleep: Sleep = time.sleep,
-) -> Retrying:
-    """How often a call is sent again: ``for attempt in repeating(...): with attempt: ...``
-
-    After a refusal that asks for a short wait: always, it had no effect (the throttle does the waiting).
-    After no usable answer: only with ``unknown_fate``, which is for reads. ``passing`` are further errors
-    that may pass by themselves. The last error is raised as it is.
-    """
-
-    def worth_it(error: BaseException) -> bool:
-        if isinstance(error, Throttled):
-            return error.retry_after <= SHORT
-        return isinstance(error, passing) or (unknown_fate and isinstance(error, VendorUnavailable))
-
-    back_off = wait_exponential_jitter(multiplier=0.5, max=8, jitter=0.5)
-
-    def wait(state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        return 0.0 if isinstance(error, Throttled) else back_off(state)
-
-    return Retrying(
-        retry=retry_if_exception(worth_it),
-        wait=wait,
-        stop=stop_after_attempt(attempts),
-        sleep=sleep,
-        reraise=True,
-    )
 
 
 def seconds_of(retry_after: str | None, now: datetime | None = None) -> float | None:

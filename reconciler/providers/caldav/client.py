@@ -15,8 +15,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from tenacity import Retrying
-
 from reconciler.errors import (
     EventChanged,
     EventGone,
@@ -32,7 +30,8 @@ from reconciler.providers.caldav import dav
 from reconciler.providers.caldav.guard import Origin, origin_of
 from reconciler.providers.caldav.mapping import Raw
 from reconciler.providers.caldav.transport import Answer, ConnectionReset, Transport
-from reconciler.providers.throttle import AtOnce, Throttle, repeating, seconds_of
+from reconciler.providers.repeating import Repeating
+from reconciler.providers.throttle import AtOnce, Throttle, seconds_of
 
 log = logging.getLogger(__name__)
 
@@ -61,17 +60,9 @@ class Wire:
     at_once: AtOnce
 
     @cached_property
-    def reading(self) -> Retrying:
-        """How often a request without an effect is sent."""
-        return self._repeating(unknown_fate=True)
-
-    @cached_property
-    def writing(self) -> Retrying:
-        """How often a conditional write is sent."""
-        return self._repeating(unknown_fate=False)
-
-    def _repeating(self, *, unknown_fate: bool) -> Retrying:
-        return repeating(unknown_fate=unknown_fate, passing=(ConnectionReset,), sleep=self.throttle.sleep)
+    def repeating(self) -> Repeating:
+        """How often a request is sent."""
+        return Repeating(sleep=self.throttle.sleep, writes_pass=(ConnectionReset,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,10 +216,8 @@ class Server:
 
     def _call(self, request: _Request) -> Answer:
         writes = request.method in ("PUT", "DELETE")
-        for attempt in self._wire.writing if writes else self._wire.reading:
-            with attempt:
-                return self._measured(request)
-        raise AssertionError("these attempts either return or raise")
+        repeating = self._wire.repeating
+        return (repeating.write if writes else repeating.read)(self._measured, request)
 
     def _measured(self, request: _Request) -> Answer:
         throttle = self._wire.throttle

@@ -174,10 +174,14 @@ class _GuardedHttps(_GuardedHttp, HTTPSConnection):
 
 
 class _HttpPool(HTTPConnectionPool):
+    """Connections to one server without TLS."""
+
     ConnectionCls = _GuardedHttp
 
 
 class _HttpsPool(HTTPSConnectionPool):
+    """Connections to one server with TLS."""
+
     ConnectionCls = _GuardedHttps
 
 

@@ -31,7 +31,8 @@ from reconciler.errors import (
 from reconciler.model import Connection
 from reconciler.ports import Heard
 from reconciler.providers.google.transport import Bearer, Transport
-from reconciler.providers.throttle import Quota, Throttle, repeating, seconds_of
+from reconciler.providers.repeating import Repeating
+from reconciler.providers.throttle import Quota, Throttle, seconds_of
 
 PROVIDER = "google"
 PROJECT_QUOTA = Quota(10_000, 60)
@@ -160,7 +161,7 @@ class Client:
         self._transport = transport
         self._tokens = tokens
         self._throttle = throttle
-        self._attempts = attempts
+        self._repeating = Repeating(attempts=attempts, sleep=throttle.sleep, reads_pass=(NotFound,))
         self._heard: list[Heard] | None = None
 
     def noting(self, heard: list[Heard]) -> Client:
@@ -184,14 +185,13 @@ class Client:
     ) -> dict[str, Any]:
         """Send what changes nothing, again where no usable answer came, or an event is not found: a fresh
         one may not have reached all of Google yet (guide "Handle API errors", 404)."""
-        ask = _Ask(connection, operation, about, request)
-        return self._send(ask, unknown_fate=True, passing=(NotFound,))
+        return self._repeating.read(self._authorized, _Ask(connection, operation, about, request))
 
     def write(
         self, connection: Connection, operation: str, about: About, request: HttpRequest
     ) -> dict[str, Any]:
         """Send what changes something: never again in this cycle once its fate is unknown."""
-        return self._send(_Ask(connection, operation, about, request))
+        return self._repeating.write(self._authorized, _Ask(connection, operation, about, request))
 
     def pages(
         self, connection: Connection, operation: str, method: Any, kind: str, **arguments: Any
@@ -211,14 +211,6 @@ class Client:
                 return
             if token in seen or len(seen) > _MOST_PAGES:
                 raise VendorNonsense(f"Google's pages of {operation} do not end")
-
-    def _send(
-        self, ask: _Ask, *, unknown_fate: bool = False, passing: tuple[type[Exception], ...] = ()
-    ) -> dict[str, Any]:
-        again = repeating(
-            unknown_fate=unknown_fate, passing=passing, attempts=self._attempts, sleep=self._throttle.sleep
-        )
-        return again(self._authorized, ask)
 
     def _authorized(self, ask: _Ask) -> dict[str, Any]:
         token = self._tokens.get(ask.connection)

@@ -16,6 +16,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -35,7 +36,8 @@ from reconciler.ports import Heard
 from reconciler.providers.microsoft.mapping import Json, prefer
 from reconciler.providers.microsoft.oauth import parts_of
 from reconciler.providers.microsoft.transport import Answer, Transport
-from reconciler.providers.throttle import AtOnce, Quota, Throttle, repeating, seconds_of
+from reconciler.providers.repeating import Repeating
+from reconciler.providers.throttle import AtOnce, Quota, Throttle, seconds_of
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +94,11 @@ class Graph:
     throttle: Throttle
     at_once: AtOnce
     url: str = "https://graph.microsoft.com/v1.0"
+
+    @cached_property
+    def repeating(self) -> Repeating:
+        """How often a request is sent."""
+        return Repeating(sleep=self.throttle.sleep)
 
 
 class _Request(NamedTuple):
@@ -207,11 +214,8 @@ class Mailbox:
             headers["If-Match"] = etag
         payload = None if content is None else json.dumps(content).encode()
         request = _Request(operation, method, url, headers, payload)
-        sleep = self._graph.throttle.sleep
-        for attempt in repeating(unknown_fate=method == "GET", sleep=sleep):
-            with attempt:
-                return self._authorized(request)
-        raise AssertionError("repeating() either returns or raises")
+        repeating = self._graph.repeating
+        return (repeating.read if method == "GET" else repeating.write)(self._authorized, request)
 
     def _authorized(self, request: _Request) -> Answer:
         """The call, once more with a new token where Graph does not take the one we hold."""

@@ -12,14 +12,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reconciler.errors import EventGone, EventRefused, Throttled, VendorUnavailable
+from reconciler.errors import Throttled
 from reconciler.providers.throttle import (
     SHORT,
     InMemory,
     Quota,
     Throttle,
     per_minute,
-    repeating,
     seconds_of,
 )
 from reconciler.simulators.google_quota import Quota as SimulatedQuota
@@ -209,50 +208,6 @@ def test_threads_together_stay_under_the_quota() -> None:
     for thread in threads:
         thread.join()
     assert len(admitted) == 50
-
-
-def tries(error: Exception, *, unknown_fate: bool, passing: tuple[type[Exception], ...] = ()) -> int:
-    count = 0
-
-    def call() -> None:
-        nonlocal count
-        count += 1
-        raise error
-
-    with pytest.raises(type(error)):
-        repeating(unknown_fate=unknown_fate, passing=passing, sleep=lambda seconds: None)(call)
-    return count
-
-
-def test_a_read_without_an_answer_is_repeated_a_write_is_not() -> None:
-    lost = VendorUnavailable("no answer")
-    assert tries(lost, unknown_fate=True) == 3
-    assert tries(lost, unknown_fate=False) == 1
-
-
-def test_a_refusal_is_repeated_where_the_wait_is_short() -> None:
-    assert tries(Throttled("429", retry_after=SHORT, scope="google"), unknown_fate=False) == 3
-    assert tries(Throttled("429", retry_after=SHORT + 1, scope="google"), unknown_fate=True) == 1
-
-
-def test_no_other_error_is_repeated() -> None:
-    assert tries(EventRefused("400"), unknown_fate=True) == 1
-
-
-def test_an_error_that_may_pass_is_repeated() -> None:
-    assert tries(EventGone("404"), unknown_fate=False, passing=(EventGone,)) == 3
-
-
-def test_repeated_reads_are_spread_out() -> None:
-    waits: list[float] = []
-
-    def call() -> None:
-        raise VendorUnavailable("no answer")
-
-    with pytest.raises(VendorUnavailable):
-        repeating(unknown_fate=True, attempts=5, sleep=waits.append)(call)
-    assert len(waits) == len(set(waits)) == 4
-    assert max(waits) <= 8.5
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 from tenacity import (
     RetryCallState,
@@ -12,10 +15,12 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from reconciler.errors import Throttled, VendorUnavailable
+from reconciler.errors import ReconcilerError, Throttled, VendorUnavailable
 from reconciler.providers.throttle import SHORT, Sleep
 
 Errors = tuple[type[Exception], ...]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Repeating:
@@ -35,8 +40,31 @@ class Repeating:
         reads_pass: Errors = (),
         writes_pass: Errors = (),
     ) -> None:
-        self.read = _retrying((VendorUnavailable, *reads_pass), attempts, sleep)
-        self.write = _retrying(writes_pass, attempts, sleep)
+        self._reading = _retrying((VendorUnavailable, *reads_pass), attempts, sleep)
+        self._writing = _retrying(writes_pass, attempts, sleep)
+
+    def read(self, call: Callable[P, R], *given: P.args, **named: P.kwargs) -> R:
+        """What this call answers, which has no effect."""
+        return _sent(self._reading, partial(call, *given, **named))
+
+    def write(self, call: Callable[P, R], *given: P.args, **named: P.kwargs) -> R:
+        """What this call answers, which may have had its effect although no answer has come."""
+        return _sent(self._writing, partial(call, *given, **named))
+
+
+def _sent(again: Retrying, call: Callable[[], R]) -> R:
+    """Nearly every call succeeds at once, and spares itself tenacity: a fifteenth of a request's CPU."""
+    try:
+        return call()
+    except ReconcilerError as problem:
+        failed = iter([problem])
+
+    def attempt() -> R:
+        for first in failed:
+            raise first
+        return call()
+
+    return again(attempt)
 
 
 def _retrying(passing: Errors, attempts: int, sleep: Sleep) -> Retrying:

@@ -32,7 +32,7 @@ from reconciler.errors import VendorUnavailable
 from reconciler.providers.bounded import whole
 from reconciler.providers.caldav.guard import Guard, Origin, Refused, check_target
 
-_USUAL = {"User-Agent": "ilt-calendar-reconciler", "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
+_USUAL = {"User-Agent": "ilt-calendar-reconciler", "Accept-Encoding": "gzip, deflate"}
 _ONCE = {"retries": False, "redirect": False, "preload_content": False}
 _CHUNK = 65536
 

@@ -7,7 +7,7 @@ answer. A crash between any two changes nothing about the outcome.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -40,6 +40,7 @@ from reconciler.model import (
     Mode,
     PersonState,
     Role,
+    Service,
     State,
     Suspicion,
 )
@@ -66,13 +67,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Court:
-    """What a confirmation needs beyond a turn's world. ``fleet`` is per vendor: the limit, and whether it
-    is exceeded and not released by an operator."""
+    """What a confirmation needs beyond a turn's world. ``limit`` is how many may vanish at a service, and
+    ``fleet_held`` names those where it is exceeded and not released by an operator."""
 
     registrar: Registrar
     notices: Notices
     policy: ConfirmPolicy
-    limits: Mapping[str, FleetLimit]
+    limit: Callable[[Service], FleetLimit]
     fleet_held: frozenset[str]
 
 
@@ -95,7 +96,7 @@ def confirm(world: World, order: Order, court: Court, people: Sequence[str]) -> 
 def _rests(order: Order, connection: Connection, state: PersonState | None) -> bool:
     """Whether the vendor does not answer, or has asked not to be asked yet."""
     backed_off = state is not None and state.retry_at is not None and state.retry_at > order.now
-    return backed_off or order.weather.down(connection.provider)
+    return backed_off or order.weather.down(connection.service)
 
 
 def _heard(
@@ -105,7 +106,7 @@ def _heard(
         notes = hearing.hear(entries)
     except Exception as problem:
         return turn.contain(connection, problem)
-    turn.order.weather.success(connection.provider)
+    turn.order.weather.success(connection.service)
     outcome = "changed" if notes else "idle"
     return TurnReport(turn.person, connection.provider, outcome, looked=bool(notes), notes=tuple(notes))
 
@@ -174,7 +175,7 @@ class Confirmation:
             registrations={one.session.id: one for one in desired.registrations} if active else {},
             sought=sought,
             policy=replace(self.court.policy, mode=unregister_of(self.world, switches)),
-            fleet_held=self.connection.provider in self.court.fleet_held,
+            fleet_held=any(str(one) in self.court.fleet_held for one in self.connection.service.circles),
             now=self.world.clock(),
             gives_back=policy_of(self.world, switches).gives_back,
             witnessed=witnessed,
@@ -281,8 +282,8 @@ class Confirmation:
             for entry in judgement.entries
         ]
         proof = evidence_for(judgement, request, self.connection, bench.sought, calendar.heard)
-        limit = self.court.limits[self.connection.provider]
-        if not self.world.ledger.begin_unregistering(self.lease, self.person, rows, proof, limit):
+        limits = [self.court.limit(one) for one in self.connection.service.circles]
+        if not self.world.ledger.begin_unregistering(self.lease, self.person, rows, proof, limits):
             return self._hold(HoldSeat(judgement.session, judgement.entries, HoldReason.FLEET_GUARD))
         try:
             answer = self.lms.unregister(request)

@@ -15,12 +15,12 @@ from reconciler.ports import Calendar, Evidence, Heard, Ledger, Unregistration
 
 
 def has_witness(ledger: Ledger, connection: Connection, absent: Sequence[LedgerEntry], now: datetime) -> bool:
-    """Whether the vendor has shown somebody else's events since these were missed; if not, it is to be asked:
-    what every calendar lacks at once proves nothing."""
+    """Whether the service has shown somebody else's events since these were missed; if not, it is asked: what
+    every calendar lacks at once proves nothing."""
     since = max(entry.missing_since or now for entry in absent)
-    if ledger.witnessed(connection.provider, connection.person, since, now):
+    if ledger.witnessed(connection.service, connection.person, since, now):
         return True
-    ledger.call_witness(connection.provider, connection.person, now)
+    ledger.call_witness(connection.service, connection.person, now)
     return False
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from reconciler.confirm import Court
 from reconciler.diff.confirm import ConfirmPolicy
@@ -19,7 +20,7 @@ from reconciler.due import Chosen, Picked, batches, nearest_first
 from reconciler.errors import CycleError, LmsUnreadable, Stopped
 from reconciler.labels import Guard
 from reconciler.logs import cycle_id, within
-from reconciler.model import AccountSwitches, HoldReason, Mode, PersonState
+from reconciler.model import AccountSwitches, HoldReason, Mode, PersonState, Service
 from reconciler.ports import Dispatcher, Due, FleetLimit, Hold, Notices, Registrar, Run, Scan
 from reconciler.post.posting import Posting
 from reconciler.post.round import Round
@@ -42,7 +43,7 @@ MOST_HEARINGS = 2_000
 @dataclass(frozen=True)
 class Confirming:
     """How seats are given back: by which way, after which proof. ``fleet_seats`` and ``fleet_share`` within
-    ``fleet_within`` are the fleet guard's limit for each vendor."""
+    ``fleet_within`` are the fleet guard's limit for each service."""
 
     registrar: Registrar
     notices: Notices
@@ -51,16 +52,13 @@ class Confirming:
     fleet_share: float = 0.01
     fleet_within: timedelta = timedelta(hours=1)
 
-    def limit(self, provider: str, now: datetime) -> FleetLimit:
-        return FleetLimit(provider, now - self.fleet_within, now, self.fleet_seats, self.fleet_share)
+    def limit(self, service: Service, now: datetime) -> FleetLimit:
+        """How many may vanish there."""
+        return FleetLimit(service, now - self.fleet_within, now, self.fleet_seats, self.fleet_share)
 
-    def limits(self, providers: Iterable[str], now: datetime) -> Mapping[str, FleetLimit]:
-        """The limit of each vendor."""
-        return {provider: self.limit(provider, now) for provider in providers}
-
-    def court(self, limits: Mapping[str, FleetLimit], held: frozenset[str]) -> Court:
-        """What a confirmation needs, with the vendors whose limit is exceeded."""
-        return Court(self.registrar, self.notices, self.policy, limits, held)
+    def court(self, now: datetime, held: frozenset[str]) -> Court:
+        """What a confirmation needs, with the services whose limit is exceeded."""
+        return Court(self.registrar, self.notices, self.policy, partial(self.limit, now=now), held)
 
 
 @dataclass(frozen=True)
@@ -219,10 +217,13 @@ class Loop:
         fleet = any(hold.guard == Guard.FLEET for hold in self.world.ledger.holds())
         if confirming is None or not (people or fleet):
             return
-        limits = confirming.limits(self.world.providers, now)
-        held = frozenset(name for name, limit in limits.items() if self._fleet_held(limit, now))
+        held = frozenset(
+            str(service)
+            for service in self._services(people)
+            if self._fleet_held(confirming.limit(service, now), now)
+        )
         order = Order(now, lms_window(now), True, self.switches_known())
-        hearing = Hearing(self.world.at_work("confirm"), order, confirming.court(limits, held))
+        hearing = Hearing(self.world.at_work("confirm"), order, confirming.court(now, held))
         self.dispatcher.run(batches([Due(person) for person in people]), hearing, tally.add)
         tally.record(self.world.metrics, looked=False)
 
@@ -252,21 +253,29 @@ class Loop:
         tally.count_all(begun.send())
         tally.record(self.world.metrics, looked=False)
 
+    def _services(self, people: Sequence[str]) -> set[Service]:
+        """The vendors, and the servers of those in question and those that are held."""
+        ledger = self.world.ledger
+        asked = {circle for one in ledger.connections(people) for circle in one.service.circles}
+        held = {Service(*one.subject.split(" ")) for one in ledger.holds() if one.guard == Guard.FLEET}
+        return {Service(name) for name in self.world.providers} | asked | held
+
     def _fleet_held(self, limit: FleetLimit, now: datetime) -> bool:
-        """Whether too many seats have vanished at this vendor; recorded as a hold that an operator ends."""
+        """Whether too many seats have vanished at this service; recorded as a hold that an operator ends."""
         ledger = self.world.ledger
         known = {hold.subject: hold for hold in ledger.holds() if hold.guard == Guard.FLEET}
-        hold = known.get(limit.provider)
+        subject = str(limit.service)
+        hold = known.get(subject)
         fleet = ledger.exceeding(limit)
         if fleet is None:
             if hold is None or not hold.released:
                 return hold is not None
-            ledger.end_hold(Guard.FLEET, limit.provider, "released, and no more vanish", now)
+            ledger.end_hold(Guard.FLEET, subject, "released, and no more vanish", now)
             return False
         if hold is None:
             self.world.metrics.guard_triggered(Guard.FLEET)
             why = f"{fleet.vanished} of {fleet.vanished + fleet.live} seats vanished within the hour"
-            ledger.hold(Hold(Guard.FLEET, limit.provider, why, now, fleet.vanished))
+            ledger.hold(Hold(Guard.FLEET, subject, why, now, fleet.vanished))
             return True
         return not hold.released
 

@@ -467,6 +467,22 @@ class ConnectionState(StrEnum):
     DISCONNECTED = "disconnected"
 
 
+class Service(NamedTuple):
+    """What answers for calendars, and fails as one: a vendor's cloud, or, where a vendor's name stands for
+    servers of many, the one at ``origin`` (scheme, host, port)."""
+
+    provider: str
+    origin: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.origin}".rstrip()
+
+    @property
+    def circles(self) -> tuple[Service, ...]:
+        """This one, and the vendor's servers all together, as for what goes wrong at our end."""
+        return (self, Service(self.provider)) if self.origin else (self,)
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """A person's connected calendar.
@@ -490,6 +506,12 @@ class Connection:
     listed_at: datetime | None = None
     state_since: datetime | None = None
     last_error: str | None = None
+
+    @property
+    def service(self) -> Service:
+        """What answers for this calendar: a subject that is an address lies on a server of its own."""
+        scheme, address, rest = self.subject.partition("://")
+        return Service(self.provider, f"{scheme}://{rest.partition('/')[0]}" if address else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from reconciler.model import (
     MailState,
     PersonState,
     Refusal,
+    Service,
     Session,
     Told,
     Written,
@@ -415,9 +416,9 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True)
 class FleetLimit:
-    """How many seats may vanish at one vendor since an instant before all of them are held."""
+    """How many seats may vanish at one service since an instant before all of them are held."""
 
-    provider: str
+    service: Service
     since: datetime
     now: datetime
     seats: int
@@ -682,17 +683,22 @@ class Ledger(Protocol):
         """The people with events that have vanished and are not past, longest missed first."""
 
     def exceeding(self, limit: FleetLimit) -> Fleet | None:
-        """How many seats vanished at a vendor, and how many are in place, if that is beyond the limit."""
+        """How many seats vanished at a service, and how many are in place, if that is beyond the limit."""
 
-    def witnessed(self, provider: str, person: str, since: datetime, now: datetime) -> bool:
-        """Whether somebody else's calendar at this vendor was seen with an event of ours since then;
-        true also where nobody else has one that could be looked at."""
+    def witnessed(self, service: Service, person: str, since: datetime, now: datetime) -> bool:
+        """Whether somebody else's calendar there was seen with an event of ours since then, or where nobody
+        else has one at this server, at the vendor; true also where nobody else has one at all."""
 
-    def call_witness(self, provider: str, person: str, now: datetime) -> None:
-        """Have the calendar of somebody else at this vendor looked at in the next audit."""
+    def call_witness(self, service: Service, person: str, now: datetime) -> None:
+        """Have the calendar of somebody else there looked at in the next audit."""
 
     def begin_unregistering(
-        self, lease: Lease, person: str, entries: Sequence[LedgerEntry], proof: Evidence, limit: FleetLimit
+        self,
+        lease: Lease,
+        person: str,
+        entries: Sequence[LedgerEntry],
+        proof: Evidence,
+        limits: Sequence[FleetLimit],
     ) -> bool:
         """Write down the intent and its evidence, if the fleet guard still lets it pass in that commit."""
 

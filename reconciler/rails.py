@@ -12,7 +12,7 @@ from reconciler.commands import foreseen, house_of, now_option, refuse_mistyped,
 from reconciler.diff.why import WHY_HELD
 from reconciler.errors import ReconcilerError
 from reconciler.labels import Guard
-from reconciler.model import Answer, HoldReason, LedgerEntry
+from reconciler.model import Answer, HoldReason, LedgerEntry, Service
 from reconciler.ports import Hold
 from reconciler.status import paused_name
 from reconciler.world import EVERYBODY
@@ -25,7 +25,7 @@ _GUARDS = [Guard.VANISHED_SESSIONS.value, Guard.VANISHED_PEOPLE.value, Guard.FLE
 @click.argument("person", required=False)
 @click.argument("session", required=False)
 @click.option("--guard", type=click.Choice(_GUARDS), help="What a guard holds.")
-@click.option("--subject", help="Only of this account (vanished-sessions) or vendor (fleet).")
+@click.option("--subject", help="Only of this account (vanished-sessions), or service as shown (fleet).")
 @click.option("--restore", is_flag=True, help="Put the events back instead.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @now_option
@@ -48,7 +48,10 @@ def release(
     if (person is None) == (guard is None):
         raise click.UsageError("name either a PERSON or a --guard")
     with house_of(config, at) as house:
-        seats = [row for row in house.ledger.held() if _meant(row, person, session, guard, subject)]
+        if guard is None:
+            seats = [row for row in house.ledger.held() if _named(row, person, session)]
+        else:
+            seats = _of_the_fleet(house, subject) if guard == Guard.FLEET else []
         holds = [one for one in house.ledger.holds() if _holds(one, guard, subject)]
         if not seats and not holds:
             raise ReconcilerError("nothing of that kind is held", next_step="See `reconciler status`.")
@@ -59,13 +62,20 @@ def release(
     click.echo("Done: it is looked at in the next confirm cycle (or `reconciler once`).")
 
 
-def _meant(
-    row: LedgerEntry, person: str | None, session: str | None, guard: str | None, subject: str | None
-) -> bool:
-    if guard is not None:
-        by_fleet = row.suspicion.hold_reason is HoldReason.FLEET_GUARD
-        return guard == Guard.FLEET and by_fleet and subject in (None, row.provider)
+def _named(row: LedgerEntry, person: str | None, session: str | None) -> bool:
     return row.key.person == person and session in (None, row.key.session)
+
+
+def _of_the_fleet(house: House, subject: str | None) -> list[LedgerEntry]:
+    """What the fleet guard holds, or only what is at this vendor or server."""
+    rows = [row for row in house.ledger.held() if row.suspicion.hold_reason is HoldReason.FLEET_GUARD]
+    at = {one.person: one.service for one in house.ledger.connections({row.key.person for row in rows})}
+
+    def is_there(row: LedgerEntry) -> bool:
+        service = at.get(row.key.person, Service(row.provider or ""))
+        return any(str(one) == subject for one in service.circles)
+
+    return [row for row in rows if subject is None or is_there(row)]
 
 
 def _holds(hold: Hold, guard: str | None, subject: str | None) -> bool:

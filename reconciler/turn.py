@@ -126,11 +126,11 @@ class Turn:
         if connection is None:
             self._finish(self.desired.digest, None)
             return TurnReport(self.person, None, "idle")
-        if self.order.weather.down(connection.provider):
+        if self.order.weather.down(connection.service):
             return TurnReport(self.person, connection.provider, "skipped")
         try:
             report = self._maintain(connection, entries)
-            self.order.weather.success(connection.provider)
+            self.order.weather.success(connection.service)
             return report
         except Exception as problem:
             return self.contain(connection, problem)
@@ -310,9 +310,9 @@ class Turn:
                 ledger.set_connection_state(connection, ConnectionState.SUSPENDED, problem.what, now)
                 retry_at, outcome = now + SUSPENDED_PROBE, "parked"
             case VendorUnavailable():
-                self.order.weather.failure(connection.provider)
-                # The vendor, not this calendar: the next cycle may try again at once.
-                retry_at = None if self.order.weather.down(connection.provider) else retry_at
+                self.order.weather.failure(connection.service)
+                # The service, not this calendar: the next cycle may try again at once.
+                retry_at = None if self.order.weather.down(connection.service) else retry_at
             case CalendarTrouble() | ConnectionBroken() | ReconcilerError():
                 pass
             case _:

@@ -133,7 +133,7 @@ def _use_idle_grants(world: World, dispatcher: Dispatcher, now: datetime, tally:
 
 def _use_grant(world: World, connection: Connection, weather: Weather, now: datetime) -> str:
     provider = connection.provider
-    if weather.down(provider) or provider not in world.providers:
+    if weather.down(connection.service) or provider not in world.providers:
         return "skipped"
     try:
         world.providers[provider].keep_alive(connection)
@@ -143,13 +143,13 @@ def _use_grant(world: World, connection: Connection, weather: Weather, now: date
         world.ledger.set_connection_state(connection, ConnectionState.REAUTHORIZE, problem.what, now)
         return "parked"
     except CalendarTrouble:
-        weather.failure(provider)
+        weather.failure(connection.service)
         return "failed"
     except Throttled:
         return "throttled"
     except Exception:
         log.exception("unforeseen, contained: the grant of connection %d", connection.id)
         return "exception"
-    weather.success(provider)
+    weather.success(connection.service)
     world.ledger.refreshed(connection, now)
     return "refreshed"

@@ -13,7 +13,7 @@ from reconciler.diff.plan import Policy
 from reconciler.farewell import Farewell
 from reconciler.labels import Guard
 from reconciler.metrics import Metrics
-from reconciler.model import AccountSwitches, Mode, UnregisterMode
+from reconciler.model import AccountSwitches, Mode, Service, UnregisterMode
 from reconciler.pace import AuditIntervals
 from reconciler.ports import CalendarProvider, Clock, Hold, Ledger, LmsSource
 from reconciler.pulse import Pulse
@@ -53,24 +53,24 @@ class World:
 
 class Weather:
     """Who answers, within one cycle. After three failures in a row and no success since, the rest of the
-    cycle leaves that vendor alone: a slow probe, and nobody else waits for its time-outs. Nor is the LMS
+    cycle leaves that service alone: a slow probe, and nobody else waits for its time-outs. Nor is the LMS
     asked about any further seat once it is ``lms_silent``: it has let us wait in vain."""
 
     def __init__(self) -> None:
         self.lms_silent = False
-        self._failures: dict[str, int] = {}
+        self._failures: dict[Service, int] = {}
         self._lock = threading.Lock()
 
-    def success(self, provider: str) -> None:
+    def success(self, service: Service) -> None:
         with self._lock:
-            self._failures[provider] = 0
+            self._failures[service] = 0
 
-    def failure(self, provider: str) -> None:
+    def failure(self, service: Service) -> None:
         with self._lock:
-            self._failures[provider] = self._failures.get(provider, 0) + 1
+            self._failures[service] = self._failures.get(service, 0) + 1
 
-    def down(self, provider: str) -> bool:
-        return self._failures.get(provider, 0) >= 3
+    def down(self, service: Service) -> bool:
+        return self._failures.get(service, 0) >= 3
 
 
 EVERYBODY = "*"

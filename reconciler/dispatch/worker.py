@@ -110,8 +110,7 @@ class Worker:
             return Reconciling(world, order)(work.batch)
         if confirming is None:
             raise CycleError("The worker's settings know no way to give a seat back, the scheduler's do")
-        limits = confirming.limits(world.providers, work.now)
-        return Hearing(world, order, confirming.court(limits, work.fleet_held))(work.batch)
+        return Hearing(world, order, confirming.court(work.now, work.fleet_held))(work.batch)
 
     def _weather_of(self, run: str) -> Weather:
         """Which vendors answer, as far as this process has seen in that cycle."""

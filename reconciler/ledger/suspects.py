@@ -27,7 +27,7 @@ from reconciler.ledger.tables import (
     person_state,
 )
 from reconciler.ledger.tables import connection as connections
-from reconciler.model import Answer, ConnectionState, HoldReason, LedgerEntry, Mode, State
+from reconciler.model import Answer, ConnectionState, HoldReason, LedgerEntry, Mode, Service, State
 from reconciler.ports import Evidence, Fleet, FleetLimit, Lease
 
 _IN_QUESTION = [state.value for state in (State.MISSING, State.HELD, State.UNREGISTERING)]
@@ -73,34 +73,46 @@ class Suspects:
             return list(connection.scalars(_HEARING, {"now": now, "limit": limit}))
 
     def exceeding(self, limit: FleetLimit) -> Fleet | None:
-        """How many seats vanished at a vendor, and how many are in place, if that is beyond the limit."""
+        """How many seats vanished at a service, and how many are in place, if that is beyond the limit."""
         with self._database.reading() as connection:
             return _exceeding(connection, limit)
 
-    def witnessed(self, provider: str, person: str, since: datetime, now: datetime) -> bool:
-        """Whether somebody else's calendar at this vendor was seen with an event of ours since then;
-        true also where nobody else has one that could be looked at."""
-        others = _others(provider, person, now)
-        seen = others.where(connections.c.listed_at >= since, event.c.updated_at < connections.c.listed_at)
+    def witnessed(self, service: Service, person: str, since: datetime, now: datetime) -> bool:
+        """Whether somebody else's calendar there was seen with an event of ours since then, or where nobody
+        else has one at this server, at the vendor; true also where nobody else has one at all."""
         with self._database.reading() as connection:
-            found = connection.execute(seen.limit(1)).first()
-            return found is not None or connection.execute(others.limit(1)).first() is None
+            for circle in service.circles:
+                others = _others(circle, person, now)
+                seen = others.where(
+                    connections.c.listed_at >= since, event.c.updated_at < connections.c.listed_at
+                )
+                if connection.execute(others.limit(1)).first() is not None:
+                    return connection.execute(seen.limit(1)).first() is not None
+        return True
 
-    def call_witness(self, provider: str, person: str, now: datetime) -> None:
-        """Have the calendar of somebody else at this vendor looked at in the next audit."""
+    def call_witness(self, service: Service, person: str, now: datetime) -> None:
+        """Have the calendar of somebody else there looked at in the next audit."""
         with self._database.writing() as connection:
-            other = connection.scalars(
-                _others(provider, person, now)
-                .join(person_state, person_state.c.person == connections.c.person)
-                .where(not_backed_off(now))
-                .order_by(connections.c.listed_at.desc(), connections.c.id)
-            ).first()
-            connection.execute(
-                person_state.update().where(person_state.c.person == other).values(next_audit=now)
-            )
+            for circle in service.circles:
+                other = connection.scalars(
+                    _others(circle, person, now)
+                    .join(person_state, person_state.c.person == connections.c.person)
+                    .where(not_backed_off(now))
+                    .order_by(connections.c.listed_at.desc(), connections.c.id)
+                ).first()
+                if other is not None:
+                    connection.execute(
+                        person_state.update().where(person_state.c.person == other).values(next_audit=now)
+                    )
+                    return
 
     def begin_unregistering(
-        self, lease: Lease, person: str, entries: Sequence[LedgerEntry], proof: Evidence, limit: FleetLimit
+        self,
+        lease: Lease,
+        person: str,
+        entries: Sequence[LedgerEntry],
+        proof: Evidence,
+        limits: Sequence[FleetLimit],
     ) -> bool:
         """Write down the intent and its evidence, if the fleet guard still lets it pass in this very commit.
 
@@ -110,9 +122,9 @@ class Suspects:
             prove(connection, lease, person)
             if not self._database.is_sqlite:
                 # One at a time for each vendor, or two processes could pass the guard side by side.
-                one = crc32(f"fleet {limit.provider}".encode())
+                one = crc32(f"fleet {proof.provider}".encode())
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(one)))
-            if not _released(connection, limit.provider) and _exceeding(connection, limit):
+            if any(not _released(connection, one.service) and _exceeding(connection, one) for one in limits):
                 return False
             upsert(connection, event, [columns_of_entry(entry) for entry in entries])
             connection.execute(
@@ -211,35 +223,46 @@ class Suspects:
 def _exceeding(connection: sa.Connection, limit: FleetLimit) -> Fleet | None:
     """Seats (person and session) and people, in place and vanished. All that are in place, which may be
     millions, are counted only where it depends on them."""
-    provider, now = limit.provider, limit.now
-    alive = sa.and_(event.c.state == State.LIVE.value, event.c.ends > now)
-    vanished = sa.and_(has_vanished, sa.or_(_lately(limit.since), _unheard(now)))
-    fleet = Fleet(0, _seats(connection, provider, vanished), 0, _people(connection, provider, vanished))
+    there, now = _events_at(limit.service), limit.now
+    alive = sa.and_(there, event.c.state == State.LIVE.value, event.c.ends > now)
+    vanished = sa.and_(there, has_vanished, sa.or_(_lately(limit.since), _unheard(now)))
+    fleet = Fleet(0, _seats(connection, vanished), 0, _people(connection, vanished))
     if not limit.exceeded_by(fleet):
         return None  # not even if nothing at all were in place
-    if fleet.vanished <= limit.seats and connection.scalar(
-        sa.select(event.c.person).where(event.c.provider == provider, alive).limit(1)
-    ):
+    if fleet.vanished <= limit.seats and connection.scalar(sa.select(event.c.person).where(alive).limit(1)):
         return None
-    fleet = replace(
-        fleet, live=_seats(connection, provider, alive), live_people=_people(connection, provider, alive)
-    )
+    fleet = replace(fleet, live=_seats(connection, alive), live_people=_people(connection, alive))
     return fleet if limit.exceeded_by(fleet) else None
 
 
-def _others(provider: str, person: str, now: datetime) -> sa.Select[tuple[str]]:
+def _events_at(service: Service) -> sa.ColumnElement[bool]:
+    """The events in calendars there: of whoever has, or had, a connection to it."""
+    of_vendor = event.c.provider == service.provider
+    if not service.origin:
+        return of_vendor
+    people = sa.select(connections.c.person).where(_connected_to(service))
+    return sa.and_(of_vendor, event.c.person.in_(people))
+
+
+def _connected_to(service: Service) -> sa.ColumnElement[bool]:
+    of_vendor = connections.c.provider == service.provider
+    at = connections.c.subject.startswith(f"{service.origin}/", autoescape=True)
+    return sa.and_(of_vendor, at) if service.origin else of_vendor
+
+
+def _others(service: Service, person: str, now: datetime) -> sa.Select[tuple[str]]:
     """Others with a calendar that is being maintained, and an event of ours in it as far as we know. Whoever
     could not be looked at for a day is in trouble of their own."""
     return (
         sa.select(connections.c.person)
         .join(event, event.c.person == connections.c.person)
         .where(
-            connections.c.provider == provider,
+            _connected_to(service),
             connections.c.person != person,
             connections.c.state == ConnectionState.CONNECTED.value,
             connections.c.baseline_since.is_not(None),
             connections.c.listed_at > now - _UNSEEN,
-            event.c.provider == provider,
+            event.c.provider == service.provider,
             event.c.state == State.LIVE.value,
             event.c.ends > now,
         )
@@ -268,24 +291,19 @@ def _unheard(now: datetime) -> sa.ColumnElement[bool]:
     )
 
 
-def _seats(connection: sa.Connection, provider: str, which: sa.ColumnElement[bool]) -> int:
-    seats = (
-        sa.select(event.c.person, event.c.session)
-        .where(event.c.provider == provider, which)
-        .distinct()
-        .subquery()
-    )
+def _seats(connection: sa.Connection, which: sa.ColumnElement[bool]) -> int:
+    seats = sa.select(event.c.person, event.c.session).where(which).distinct().subquery()
     return connection.scalars(sa.select(sa.func.count()).select_from(seats)).one()
 
 
-def _people(connection: sa.Connection, provider: str, which: sa.ColumnElement[bool]) -> int:
-    people = sa.select(sa.func.count(event.c.person.distinct())).where(event.c.provider == provider, which)
+def _people(connection: sa.Connection, which: sa.ColumnElement[bool]) -> int:
+    people = sa.select(sa.func.count(event.c.person.distinct())).where(which)
     return connection.scalars(people).one()
 
 
-def _released(connection: sa.Connection, provider: str) -> bool:
+def _released(connection: sa.Connection, service: Service) -> bool:
     found = connection.scalars(
-        sa.select(hold.c.released).where(hold.c.guard == Guard.FLEET, hold.c.subject == provider)
+        sa.select(hold.c.released).where(hold.c.guard == Guard.FLEET, hold.c.subject == str(service))
     ).one_or_none()
     return bool(found)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.errors import ReconcilerError
+from reconciler.ledger.tables import connection
 from reconciler.model import Answer
 from reconciler.ports import Fleet, FleetLimit, Registrar, RegistrarAnswer, RegistrarOutcome, Unregistration
 from tests.harness.mailbox import Trouble
@@ -81,6 +82,52 @@ def test_a_vendor_that_shows_nothing_to_anybody_unregisters_nobody(site: Site, p
     assert len(site.events(CROWD[0])) == 1
     site.settle()
     assert site.wrongs() == []
+
+
+def lies_at(site: Site, person: str, server: str) -> None:
+    """This person's calendar is on one of the servers that the vendor's name stands for."""
+    subject = f"{server}/{person}/"
+    site.vendors["google"].mailboxes[subject] = site.mailbox(person)
+    with site.desk.database.writing() as transaction:
+        transaction.execute(connection.update().where(connection.c.person == person).values(subject=subject))
+
+
+def test_a_server_that_shows_nothing_to_anybody_unregisters_nobody_though_others_show_theirs(
+    site: Site,
+) -> None:
+    session = site.lms.add_session(when(9), id="session-1")
+    for person in ("ana", "ben", "yan", "zoe"):
+        site.newcomer(person, "google", session)
+        lies_at(site, person, f"https://{'small' if person in ('ana', 'ben') else 'large'}.example")
+    site.round()
+    for person in ("ana", "ben"):
+        site.mailbox(person).troubles.add(Trouble.LYING)
+    for _ in range(4):
+        site.audit_all()
+        site.clock.move(31 * MINUTE)
+    assert seats(site, session) == {"booked"}
+    assert site.states("ana") == site.states("ben") == ["held"]
+    assert [hold.subject for hold in site.desk.holds()] == ["google https://small.example"]
+    assert site.states("zoe") == ["live"]
+    site.delete("zoe")
+    site.audit_all()
+    site.clock.move(31 * MINUTE)
+    site.round()
+    assert site.states("zoe") == ["unregistered"]  # what is held at one server holds nobody at another
+    site.settle()
+    assert site.wrongs() == []
+
+
+def test_a_server_that_is_away_keeps_nobody_waiting_at_another(site: Site) -> None:
+    session = site.lms.add_session(when(9), id="session-1")
+    people = [f"ana-{number}" for number in range(4)]
+    for person in (*people, "zoe"):
+        site.newcomer(person, "google", session)
+        lies_at(site, person, f"https://{'large' if person == 'zoe' else 'small'}.example")
+    for person in people:
+        site.mailbox(person).troubles.add(Trouble.DOWN)
+    site.cycle("push")
+    assert [len(site.events(person)) for person in (*people, "zoe")] == [0, 0, 0, 0, 1]
 
 
 def test_nobody_is_unregistered_before_another_calendar_of_the_vendor_was_seen(site: Site) -> None:
@@ -172,7 +219,7 @@ def test_what_begins_its_grace_meanwhile_meets_the_guard_in_the_commit_of_the_in
 
     def more_vanish(limit: FleetLimit) -> Fleet | None:
         counted = asked(limit)
-        if not site.oracle.deletions[5:] and limit.provider == "google":
+        if not site.oracle.deletions[5:] and limit.service.provider == "google":
             for person in CROWD[5:]:
                 site.delete(person)
                 site.desk.make_due(person, site.clock())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from reconciler.model import Service
 from reconciler.ports import Fleet, FleetLimit
 from tests.support.builders import NOW
 
-LIMIT = FleetLimit("google", NOW, NOW, seats=5, share=0.01)
+LIMIT = FleetLimit(Service("google"), NOW, NOW, seats=5, share=0.01)
 
 
 @pytest.mark.parametrize(

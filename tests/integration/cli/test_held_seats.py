@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
+from reconciler.ledger.tables import connection
 from reconciler.ports import Hold
 from reconciler.simulators.wire import Fault
 from tests.support.house import DAY, MONDAY, TUESDAY, HouseBed
@@ -71,6 +73,19 @@ def test_release_of_a_guard_proves_each_seat_again_and_what_is_there_again_is_ke
     held.once()
     assert booked(held) == SEATS
     assert len(held.seen()) == 2 * SEATS
+
+
+def test_what_is_held_of_a_server_is_let_go_by_its_name(held: HouseBed) -> None:
+    with held.house.ledger.database.writing() as transaction:
+        subject = sa.literal("https://cloud.example/") + connection.c.person
+        transaction.execute(connection.update().values(subject=subject))
+    another = held.cli(
+        "release", "--guard", "fleet", "--subject", "google https://cloud.example.org", "--yes"
+    )
+    assert another.exit_code == 1
+    assert "Seats held: 6" in status(held)
+    held.cli("release", "--guard", "fleet", "--subject", "google https://cloud.example", "--yes")
+    assert "Seats held" not in status(held)
 
 
 def test_a_hold_that_was_let_go_ends_once_nobody_is_in_question(held: HouseBed) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,9 +12,9 @@ import sqlalchemy as sa
 from reconciler.ledger.rows import columns_of_entry
 from reconciler.ledger.store import SqlLedger
 from reconciler.ledger.tables import event, person_state
-from reconciler.model import LedgerEntry, State
+from reconciler.model import LedgerEntry, Service, State
 from reconciler.ports import Fleet, FleetLimit
-from tests.support.entries import HOUR, NOW, entry
+from tests.support.entries import HOUR, NOW, entry, grant
 
 
 def _save(ledger: SqlLedger, *rows: LedgerEntry) -> None:
@@ -45,7 +46,7 @@ def test_of_what_is_past_only_what_is_half_way_is_still_in_question(ledger: SqlL
     assert list(ledger.in_question(NOW, 9)) == ["2"]
 
 
-LIMIT = FleetLimit("google", NOW - HOUR, NOW, seats=2, share=0.25)
+LIMIT = FleetLimit(Service("google"), NOW - HOUR, NOW, seats=2, share=0.25)
 
 
 def _live(people: int) -> list[LedgerEntry]:
@@ -71,6 +72,24 @@ def test_the_fleets_limit_is_exceeded_by_many_seats_or_by_every_calendar(
 ) -> None:
     _save(ledger, *_live(live), *_gone(gone))
     assert ledger.exceeding(LIMIT) == exceeded
+
+
+def test_the_fleets_limit_is_that_of_each_server_of_a_vendor_that_is_many(ledger: SqlLedger) -> None:
+    small, large = "https://small.example", "https://small.example.org"
+    gone = [replace(one, provider="caldav") for one in _gone(3)]
+    live = [replace(one, provider="caldav") for one in _live(10)]
+    _save(ledger, *gone, *live)
+    for number, one in enumerate((*gone, *live)):
+        at, person = small if number < 5 else large, one.key.person
+        given = grant(person, provider="caldav", subject=f"{at}/principals/{person}/")
+        ledger.add_connection(given, "test", "test", NOW)
+
+    def exceeding(origin: str) -> Fleet | None:
+        return ledger.exceeding(replace(LIMIT, service=Service("caldav", origin)))
+
+    assert exceeding(small) == Fleet(2, 3, 2, 3)
+    assert exceeding(large) is None
+    assert exceeding("") is None  # of all there are, it is less than a quarter
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,10 @@ from reconciler.status import paused_name
 from reconciler.world import EVERYBODY
 
 ORIGIN = "command line"
+_NEXT: dict[str | None, str] = {
+    Guard.VANISHED_SESSIONS: "push",
+    Guard.VANISHED_PEOPLE: "upkeep cycle, once a day",
+}
 _GUARDS = [Guard.VANISHED_SESSIONS.value, Guard.VANISHED_PEOPLE.value, Guard.FLEET.value]
 
 
@@ -59,7 +63,9 @@ def release(
         if not yes:
             click.confirm("Put the events back?" if restore else "Let it go?", abort=True)
         _let_go(house, seats, holds, guarded=guard is not None, restore=restore)
-    click.echo("Done: it is looked at in the next confirm cycle (or `reconciler once`).")
+    click.echo(
+        f"Done: it is looked at in the next {_NEXT.get(guard, 'confirm cycle')} (or `reconciler once`)."
+    )
 
 
 def _named(row: LedgerEntry, person: str | None, session: str | None) -> bool:

@@ -110,7 +110,8 @@ def _person(told: Told, times: Times) -> Iterator[str]:
         yield "  No calendar is connected."
         return
     vendor = _VENDORS.get(connection.provider, connection.provider)
-    yield f"  {vendor} calendar, {_connected(connection, times)}."
+    server = f" at {connection.service.origin}" if connection.service.origin else ""
+    yield f"  {vendor} calendar{server}, {_connected(connection, times)}."
     if switches is None or connection.provider not in switches.vendors:
         yield f"  Account {connection.account} has not enabled {connection.provider}: nothing is maintained."
     elif not switches.email_notifications:

@@ -111,6 +111,7 @@ _EXPECTED = {
     "dict_type": "a section",
     "model_type": "a section",
     "string_too_short": "longer",
+    "too_short": "a list of at least {min_length}",
     "greater_than": "more than {gt:g}",
     "greater_than_equal": "at least {ge:g}",
     "less_than_equal": "at most {le:g}",

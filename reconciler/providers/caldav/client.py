@@ -40,6 +40,10 @@ NAME = "caldav"
 _XML = "application/xml; charset=utf-8"
 _CALENDAR = "text/calendar; charset=utf-8"
 _TOO_BUSY = frozenset({408, 423, 425, 429})
+_CANNOT = frozenset({501, 507})
+"""Not implemented, and cut: no passing trouble."""
+_UNSUPPORTED = ("supported-filter", "supported-collation", "supported-report")
+"""What a server says of a search that it cannot make (RFC 4791 section 7.8, RFC 3253 section 3.6)."""
 _MOST_PAGES = 1_000
 
 
@@ -137,6 +141,20 @@ class Server:
             token = found.sync_token
         raise VendorNonsense("the server's changes have no end", whose=self._login.whose)
 
+    def search(self, path: str, body: bytes, operation: str) -> list[Raw]:
+        """The events of a report that asks for them whole. ``VendorNonsense`` where it names one and does not
+        show it: that is not to say that there is none."""
+        found = self.report(path, body, operation)
+        events = raws_of(found)
+        shown = {raw.path for raw in events}
+        for entry in found.entries:
+            itself = entry.path.rstrip("/") == path.rstrip("/")
+            if entry.path not in shown and entry.status not in (404, 410) and not itself:
+                raise VendorNonsense(
+                    "the server names an event and does not show it", whose=self._login.whose
+                )
+        return events
+
     def multiget(self, path: str, wanted: Sequence[str], operation: str = "list") -> list[Raw]:
         """These events, those left out that are not there."""
         if not wanted:
@@ -151,6 +169,8 @@ class Server:
         what = self._what(answer)
         if answer.status in (403, 409, 412) and "valid-sync-token" in what:
             raise TokenRefused(what, whose=self._login.whose)
+        if answer.status == 403 and any(one in what for one in _UNSUPPORTED):
+            raise VendorNonsense(what, whose=self._login.whose)
         if answer.status in (403, 404, 410):
             raise MailboxUnavailable(f"the calendar is not there: {what}", whose=self._login.whose)
         raise VendorNonsense(what, whose=self._login.whose)
@@ -158,8 +178,10 @@ class Server:
     # Events ---------------------------------------------------------------------------------------
 
     def get(self, path: str) -> Raw | None:
-        """One event; ``None`` where there is none at this path."""
-        answer = self._call(_Request("get", "GET", path, {"Accept": "text/calendar"}))
+        """One event; ``None`` where there is none at this path. Not compressed: on the way a front server
+        would give it another etag (a weak one, or with a suffix), which no condition would meet."""
+        wanted = {"Accept": "text/calendar", "Accept-Encoding": "identity"}
+        answer = self._call(_Request("get", "GET", path, wanted))
         if answer.status in (404, 410):
             return None
         etag = answer.headers.get("ETag", "")
@@ -208,7 +230,8 @@ class Server:
         return self._call(_Request("find", "PROPFIND", path, headers, dav.propfind(*names)))
 
     def options(self, path: str) -> frozenset[str]:
-        """What the server says it can do (``DAV`` header of RFC 4918, RFC 4791, RFC 6638)."""
+        """What the server says it can do (``DAV`` header of RFC 4918, RFC 4791, RFC 6638); what answers
+        without ``calendar-access`` is no CalDAV server, but something in front of it."""
         answer = self._call(_Request("find", "OPTIONS", path, {}))
         return frozenset(part.strip() for part in answer.headers.get("DAV", "").split(","))
 
@@ -252,7 +275,7 @@ class Server:
             return ReauthorizationNeeded(self._what(answer), whose=self._login.whose)
         if status == 429 or (status == 503 and wait is not None):
             return self._wire.throttle.refused(self._what(answer), person=self._name, retry_after=wait)
-        if status in _TOO_BUSY or (status >= 500 and status != 507):
+        if status in _TOO_BUSY or (status >= 500 and status not in _CANNOT):
             return VendorUnavailable(self._what(answer), whose=self._login.whose)
         return None
 

@@ -92,12 +92,20 @@ def _from(wire: Wire, login: Login, start: str) -> Account:
     """From one path to the calendars' home."""
     login, path, found = _landed(wire, login, start)
     entry = _only(found)
-    if _HOME not in entry.found:
+    principal = entry.path
+    if _HOME not in entry.found or _is_another(entry):
         login, principal = _hop(wire, login, path, entry, _PRINCIPAL)
         login, path, found = _landed(wire, login, principal)
-        entry = _only(found)
+        principal, entry = path, _only(found)
     login, home = _hop(wire, login, path, entry, _HOME)
-    return Account(login, path, home)
+    return Account(login, principal, home)
+
+
+def _is_another(entry: dav.Entry) -> bool:
+    """Whether what lies there is not the principal of whoever asks, or is it by another spelling."""
+    element = entry.found.get(_PRINCIPAL)
+    href = element.findtext(f"{dav.DAV}href") if element is not None else None
+    return bool(href) and urlsplit(str(href).strip()).path != entry.path
 
 
 def _landed(wire: Wire, login: Login, path: str) -> tuple[Login, str, dav.Multistatus]:
@@ -172,7 +180,8 @@ def manners_of(server: Server, calendar: str) -> Manners:
     once. Raises what stands in the way of writing there."""
     uid = f"ilt-trial-{secrets.token_hex(8)}"
     path, other = (f"{calendar.rstrip('/')}/{uid}{suffix}.ics" for suffix in ("", "-2"))
-    schedules = "calendar-auto-schedule" in server.options(calendar)
+    offered = server.options(calendar)
+    schedules = "calendar-auto-schedule" in offered or "calendar-access" not in offered
     server.create(path, _trial(uid))
     try:
         return Manners(

@@ -24,7 +24,7 @@ from reconciler.errors import (
 from reconciler.model import ActualEvent, Connection, Draft, Found, Listing, Written
 from reconciler.ports import CalendarMemory, Capabilities, Clock, Heard, TokenStore
 from reconciler.providers.caldav import dav, mapping
-from reconciler.providers.caldav.client import NAME, NotTaken, Server, Wire, login_of, raws_of
+from reconciler.providers.caldav.client import NAME, NotTaken, Server, Wire, login_of
 from reconciler.providers.caldav.discovery import calendars_in
 from reconciler.providers.caldav.looking import Looking, Made
 from reconciler.providers.caldav.manners import Manners
@@ -132,7 +132,7 @@ class CalDavCalendar:
     def _with_token(self, calendar_id: str, token: str) -> list[ActualEvent]:
         if self._manners.filters:
             request = dav.query({mapping.TOKEN: token}, whole=True)
-            raws = raws_of(self._server.report(calendar_id, request, "find"))
+            raws = self._server.search(calendar_id, request, "find")
         else:
             paths = self._looking.etags(calendar_id, dav.query({mapping.TOKEN: token}), "find")
             raws = list(self._looking.raws(calendar_id, paths.keys()))
@@ -242,12 +242,12 @@ class CalDavCalendar:
         """The event of this UID in a calendar. ``MailboxUnavailable`` if the default one is lost; where it is
         another, to which its owner moved the event, that concerns this event alone: ``EventRefused``."""
         try:
-            found = self._server.report(calendar_id, dav.query({"UID": uid}, whole=True), "get")
+            found = self._server.search(calendar_id, dav.query({"UID": uid}, whole=True), "get")
         except MailboxUnavailable as lost:
             if calendar_id == self._default:
                 raise
             raise EventRefused("The calendar it was moved to is lost, or closed to us") from lost
-        same = [raw for raw in raws_of(found) if mapping.event_of(raw, calendar_id).event_id == uid]
+        same = [raw for raw in found if mapping.event_of(raw, calendar_id).event_id == uid]
         return same[0] if same else None
 
     def _path_of(self, event_id: str, calendar_id: str) -> str:

@@ -100,7 +100,9 @@ class Transport:
         given = {"headers": {**_USUAL, **headers}, "body": body, "timeout": self._timeout, **_ONCE}
         try:
             with self._opened(method, origin, target, given) as response:
-                read = whole(response.stream(_CHUNK), self._max_body_bytes, self._total_seconds)
+                # `stream` would wait for a whole chunk, however slowly its bytes drip in.
+                parts = iter(lambda: response.read1(_CHUNK), b"")
+                read = whole(parts, self._max_body_bytes, self._total_seconds)
                 return Answer(response.status, response.headers, read)
         except Refused:
             raise

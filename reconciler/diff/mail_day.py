@@ -29,7 +29,7 @@ NEAR = timedelta(hours=48)
 """Within this time of its beginning a change is told by a plain mail also to those with a calendar."""
 _LIES_THERE = (State.LIVE, State.MISSING, State.HELD, State.DISMISSED)
 _MAY_LIE_THERE = (*_LIES_THERE, State.RELEASED)
-_GIVEN_BACK = (State.UNREGISTERING, State.UNREGISTERED)
+GIVEN_BACK = (State.UNREGISTERING, State.UNREGISTERED)
 
 
 class Baseline(StrEnum):
@@ -169,6 +169,8 @@ def _told_before(case: DayCase) -> Told | None:
         return None if row.state is ToldState.ENDED else row
     if row is not None and row.noticed == noticed_as(case.digest):
         return replace(row, digest=case.digest, day=case.day or row.day)
+    if row is not None and row.noticed is not None and row.noticed == noticed_as(row.digest):
+        return row  # what they were told came after what they saw in their calendar
     if event is None or event.state is State.PENDING:
         return None  # it has never come to lie there
     return _seen_in_calendar(case, event) if case.in_calendar else row
@@ -244,7 +246,7 @@ def _told_otherwise(case: DayCase, row: Told) -> bool:
     """Whether nobody has to be told of this loss, or somebody else does it."""
     if row.state is ToldState.REFUSED or not case.invites:
         return True  # where the LMS mails learners itself, it mails them this
-    if case.event is not None and case.event.state in _GIVEN_BACK:
+    if case.event is not None and case.event.state in GIVEN_BACK:
         return True  # by deleting the event: there is a notice of its own
     if case.outlet is Outlet.CALENDAR:
         return not case.near

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconciler.diff.letters import Intended, MailCase, Writer
-from reconciler.diff.mail_day import DayCase, Fate, Verdict, settle_day
+from reconciler.diff.mail_day import GIVEN_BACK, DayCase, Fate, Verdict, settle_day
 from reconciler.diff.match import Slot, match
 from reconciler.diff.plan import spoken_of, wants
 from reconciler.diff.slot import left_alone
@@ -143,6 +143,9 @@ class _Room:
             return next((one for one in self.entries if one.key.slot == slot), None)
         if row is None:
             return None
+        given = (one for one in self.entries if one.state in GIVEN_BACK and one.seat == row.seat)
+        if (back := next(given, None)) is not None:
+            return back  # its other days went with it
         hours = (row.day.start_instant, row.day.end_instant)
         at_its_time = (one for one in self.entries if (one.starts, one.ends) == hours)
         return next(at_its_time, next(iter(self.entries), None))

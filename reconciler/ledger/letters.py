@@ -62,11 +62,11 @@ class Letters:
                 raise ValueError(f"{row.key} is not to be written for person {person}")
         with self._database.writing() as connection:
             prove(connection, lease, person)
-            replaced = {one.id for one in letters if one.id}
+            replaced = {one.id for one in letters if one.id} | set(drop)
             sessions = {one.session for one in letters} | {row.key.session for row in rows}
             if rows or letters or drop:
                 for known in connection.execute(_replaceable([person])):
-                    if known.state != MailState.WAITING and known.session in sessions:
+                    if known.state != MailState.WAITING and (known.session in sessions or known.id in drop):
                         return False
                     replaced.discard(known.id)
             if replaced:

@@ -115,8 +115,9 @@ class Outbox:
     # For people -----------------------------------------------------------------------------------
 
     def mails_since(self, since: datetime) -> int:
-        """How many letters went out, or may have, since then."""
-        gone = sa.and_(outbox.c.state.in_(_WENT_OUT), outbox.c.ended_at > since)
+        """How many letters about days went out, or may have, since then."""
+        of_days = outbox.c.once.is_(None)
+        gone = sa.and_(of_days, outbox.c.state.in_(_WENT_OUT), outbox.c.ended_at > since)
         with self._database.reading() as connection:
             counted = sa.select(sa.func.count()).select_from(outbox).where(gone)
             return connection.scalars(counted).one()

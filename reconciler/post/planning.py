@@ -168,7 +168,7 @@ class Planner:
             message_id=new_message_id(self.posting),
             once=firm,
             effects=intended.effects,
-            expires_at=_last_end(intended),
+            expires_at=_last_end(intended, standing.told),
         )
 
 
@@ -181,7 +181,10 @@ def _content(mail: Mail) -> tuple[object, ...]:
     return mail.kind, mail.way, mail.address, mail.body, mail.effects, mail.expires_at
 
 
-def _last_end(intended: Intended) -> datetime | None:
-    """When nobody needs to be told any more."""
+def _last_end(intended: Intended, told: Sequence[Told]) -> datetime | None:
+    """When nobody needs to be told any more: a day that was moved into the past is still in their calendar
+    where they were told that it is."""
+    keys = {effect.key for effect in intended.effects}
     days = [effect.day for effect in intended.effects] + ([intended.day] if intended.day else [])
+    days += [row.day for row in told if row.key in keys]
     return max((day.end_instant for day in days), default=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from reconciler.ledger.store import SqlLedger, open_ledger
 from reconciler.mail.smtp import Delivery, Outcome
 from reconciler.model import ConnectionState, Invitations, MailState, Mode
 from reconciler.ports import Hold
+from tests.support.house import When
 from tests.support.postal import COALESCE, DAY, MINUTE, MONDAY, TOMORROW, TUESDAY, Postal, a_postal
 
 
@@ -367,6 +368,37 @@ def test_the_daily_limit_holds_back_letters_about_days_and_says_so(tmp_path: Pat
     assert (run.result, run.counts["mail over the limit"]) == ("held", 1)
     postal.later(DAY + MINUTE)
     assert len(postal.news()) == 1
+
+
+def test_the_daily_limit_counts_no_notices_of_other_things(tmp_path: Path, ledger: SqlLedger) -> None:
+    postal = a_postal(tmp_path, ledger, daily_limit=1)
+    session = connected(postal)
+    (connection,) = postal.ledger.connections(["ana"])
+    postal.ledger.set_connection_state(connection, ConnectionState.REAUTHORIZE, "withdrawn", postal.clock())
+    postal.later()
+    assert postal.news() == ["ana: reauthorize"]
+    postal.lms.move(session, TUESDAY)
+    postal.later()
+    assert postal.news() == ["ana: changed"]
+
+
+def test_what_is_being_sent_is_not_taken_back_as_if_it_had_never_been(postal: Postal) -> None:
+    postal.begun()
+    postal.newcomer("ana", postal.lms.add_session(MONDAY))
+    postal.mail()
+    (letter,) = postal.ledger.mails([MailState.WAITING], 9)
+    lease = postal.ledger.lease(["ana"], "planner", 60)
+    assert letter.body is not None
+    assert postal.ledger.claim(letter, letter.body, "sender", 60)
+    assert not postal.ledger.save_letters(lease, "ana", (), (), [letter.id], "nothing")
+    assert postal.ledger.mail_counts() == {"sending": 1}
+
+
+def test_a_day_that_was_moved_into_the_past_is_put_right_where_it_was_to_come(postal: Postal) -> None:
+    session = a_learner(postal)
+    postal.lms.move(session, When(datetime(2026, 11, 20, 9), datetime(2026, 11, 20, 17)))
+    postal.later()
+    assert postal.news() == ["ana: invitation REQUEST 1 20.11. 09:00"]
 
 
 def test_two_processes_send_each_letter_once(postal: Postal) -> None:

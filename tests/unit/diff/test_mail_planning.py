@@ -343,7 +343,7 @@ def test_connecting_withdraws_each_invitation_once_the_day_is_in_the_calendar() 
 
 def connected(seat: Registration) -> tuple[list[Told], list[LedgerEntry]]:
     """What is written down of somebody whose calendar has every day."""
-    entries = [an_entry(seat)]
+    entries = [an_entry(seat, slot, day) for slot, day in enumerate(seat.session.days)]
     return after(mailed(a_desired(seat), (), entries, outlet=Outlet.CALENDAR)), entries
 
 
@@ -384,6 +384,15 @@ def test_while_a_connection_is_broken_a_day_in_that_calendar_gets_a_plain_notice
     assert again.letters == ()
     later = mailed(a_desired(moved), after(plan, told), entries)
     assert later.letters == (), "they were told, whatever becomes of the connection"
+
+
+def test_while_a_connection_is_broken_a_change_that_is_taken_back_is_told_as_well() -> None:
+    told, entries = connected(SEAT)
+    moved = of_session(SEAT, days=(a_day("2026-12-03 10:00"),))
+    told = after(mailed(a_desired(moved), told, entries, outlet=Outlet.BROKEN), told)
+    plan = mailed(a_desired(SEAT), told, entries, outlet=Outlet.BROKEN)
+    assert the_one(plan).kind is Kind.CHANGED
+    assert mailed(a_desired(SEAT), after(plan, told), entries, outlet=Outlet.BROKEN).letters == ()
 
 
 def test_while_a_connection_is_broken_a_day_that_is_not_in_that_calendar_gets_an_entry() -> None:
@@ -475,3 +484,12 @@ def test_a_seat_given_back_by_deleting_the_event_is_no_cancellation_to_be_told()
     given = [replace(row, state=State.UNREGISTERED, updated_at=NOW - timedelta(minutes=1)) for row in entries]
     gone = a_desired(replace(NEAR, standing=Standing.NONE))
     assert mailed(gone, told, given, outlet=Outlet.CALENDAR).letters == ()
+
+
+def test_nor_are_the_days_that_went_with_it() -> None:
+    seat = a_registration(a_session(days=(TOMORROW, a_day("2026-11-24 09:00"))))
+    told, entries = connected(seat)
+    left, given = entries
+    rows = [left, replace(given, state=State.UNREGISTERED, updated_at=NOW - timedelta(minutes=1))]
+    gone = a_desired(replace(seat, standing=Standing.NONE))
+    assert mailed(gone, told, rows, outlet=Outlet.CALENDAR).letters == ()

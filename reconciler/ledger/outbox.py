@@ -70,11 +70,10 @@ class Outbox:
             )
             if claimed.rowcount and folded:
                 told_here = sa.and_(outbox.c.id.in_(list(folded)), outbox.c.state == MailState.WAITING.value)
-                why = f"told in mail {mail.id}"
                 connection.execute(
                     outbox.update()
                     .where(told_here)
-                    .values(state=MailState.DROPPED.value, last_error=why, ended_at=mail.due_at)
+                    .values(state=MailState.DROPPED.value, last_error=_told_in(mail), ended_at=mail.due_at)
                 )
             return bool(claimed.rowcount)
 
@@ -191,12 +190,38 @@ def _end(connection: sa.Connection, mail: Mail, end: MailEnd) -> None:
     if not changed.rowcount:
         return
     if not over:
+        _as_before(connection, mail, end.retry_at)
         _replan(connection, mail.person)
         return
     if end.state is not MailState.DROPPED:
         _count_as_told(connection, mail, end)
     line = Occurrence(end.at, mail.person, mail.session, mail.slot, f"mail {end.state}", _why(mail, end))
     connection.execute(history.insert().values(**columns_of_occurrence(line)))
+
+
+def _as_before(connection: sa.Connection, mail: Mail, retry_at: datetime | None) -> None:
+    """A letter that did not go out is written anew at the next attempt, from how things stand then, and so is
+    what was to be told in it."""
+    connection.execute(outbox.update().where(outbox.c.id == mail.id).values(body=mail.body))
+    connection.execute(
+        outbox.update()
+        .where(
+            outbox.c.person == mail.person,
+            outbox.c.state == MailState.DROPPED.value,
+            outbox.c.last_error == _told_in(mail),
+        )
+        .values(
+            state=MailState.WAITING.value,
+            last_error=None,
+            ended_at=None,
+            retry_at=retry_at,
+            version=outbox.c.version + 1,  # whoever has read it before does not send it now
+        )
+    )
+
+
+def _told_in(mail: Mail) -> str:
+    return f"told in mail {mail.id}"
 
 
 def _why(mail: Mail, end: MailEnd) -> str:

@@ -109,8 +109,12 @@ class Pointless(Exception):
     """Nobody needs to be told this any more; its text says why."""
 
 
+class NotYet(Exception):
+    """What it tells has not happened yet: it waits as it is."""
+
+
 def written(mail: Mail, occasion: Occasion, posting: Posting) -> Letter:
-    """The letter of a bare notice, as things stand now. Raises :class:`Pointless`."""
+    """The letter of a bare notice, as things stand now. Raises :class:`Pointless`, :class:`NotYet`."""
     person = occasion.desired.person
     if person is None or not person.active:
         raise Pointless("the LMS does not know this person any more, or has suspended them")
@@ -177,8 +181,18 @@ _WHY_PUT_BACK: dict[str, str] = {
 
 
 def _put_back(mail: Mail, occasion: Occasion, posting: Posting, facts: dict[str, Any]) -> dict[str, Any]:
+    """Once the event is there again, which a vendor that is down may put off."""
+    rows = [row for row in occasion.entries if row.key.session == mail.session]
+    if any(_is_coming_back(row, occasion.now) for row in rows):
+        raise NotYet
     why = _WHY_PUT_BACK.get(facts["why"], "refused" if facts["why"].startswith(LMS_REFUSED) else "")
     return {**_about(_session(mail, occasion)), "why": why, "contact": posting.contact}
+
+
+def _is_coming_back(row: LedgerEntry, now: datetime) -> bool:
+    if row.state in (State.MISSING, State.HELD):
+        return row.ends > now and row.suspicion.put_back != str(row.digest)
+    return row.ends > now and row.state is State.PENDING
 
 
 def _question(mail: Mail, occasion: Occasion, posting: Posting, facts: dict[str, Any]) -> dict[str, Any]:

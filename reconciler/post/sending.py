@@ -15,7 +15,7 @@ from reconciler.mail.smtp import Outcome
 from reconciler.model import Connection, Desired, LedgerEntry, MailState, Mode
 from reconciler.ports import Mail, MailEnd
 from reconciler.post.choosing import Outlets
-from reconciler.post.notices import Occasion, Pointless, goes_with, is_bare, written
+from reconciler.post.notices import NotYet, Occasion, Pointless, goes_with, is_bare, written
 from reconciler.post.posting import Posting, PostOrder
 from reconciler.world import World
 
@@ -143,6 +143,8 @@ class Sender:
         except Pointless as why:
             self._drop(mail, str(why))
             return 0
+        except NotYet:
+            return 0  # due again in the next cycle
         except Exception as problem:
             log.exception("unforeseen, contained: mail %d for person %s", mail.id, mail.person)
             self._later(mail, f"it could not be written: {type(problem).__name__}", 0)

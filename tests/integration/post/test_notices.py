@@ -8,10 +8,13 @@ from datetime import timedelta
 import pytest
 
 from reconciler.diff.why import LMS_REFUSED
+from reconciler.errors import VendorUnavailable
 from reconciler.mail.letter import Template
-from reconciler.model import Answer, MailState, UnregisterMode
+from reconciler.mail.smtp import Delivery, Outcome
+from reconciler.model import Answer, MailState, UnregisterMode, Written
 from reconciler.ports import Notice, NoticeKind
 from reconciler.post.notices import OutboxNotices
+from reconciler.providers.memory import MemoryCalendar
 from tests.support.postal import DAY, MINUTE, MONDAY, NOW, TUESDAY, Postal
 
 GRACE = timedelta(minutes=31)
@@ -86,6 +89,21 @@ def test_a_seat_that_is_kept_before_it_could_be_told_is_not_asked_about(postal: 
     assert postal.ledger.mail_counts() == {"dropped": 1}
 
 
+def test_nor_where_it_is_kept_before_the_mail_server_takes_it(postal: Postal) -> None:
+    session = postal.lms.add_session(MONDAY)
+    with_a_calendar(postal, session)
+    empty(postal)
+    judge(postal)
+    postal.server.answers = [Delivery(Outcome.DEFERRED, 450, "greylisted")]
+    postal.mail()
+    assert postal.ledger.mail_counts() == {"waiting": 1}
+    postal.ledger.answer("ana", session, Answer.KEEP, "ana", "test", postal.clock())
+    postal.clock.now += 5 * MINUTE
+    postal.mail()
+    assert postal.news() == []
+    assert postal.ledger.mail_counts() == {"dropped": 1}
+
+
 def test_an_instructors_event_is_put_back_without_a_word(postal: Postal) -> None:
     with_a_calendar(postal, postal.lms.add_session(MONDAY), role="instructor")
     delete(postal)
@@ -97,6 +115,25 @@ def test_a_learner_whose_seat_may_not_be_cancelled_is_told_whom_to_ask(postal: P
     delete(postal)
     assert postal.news() == ["ana: put-back"]
     assert postal.server.taken[-1].facts["why"] == "not-allowed"
+
+
+def test_that_it_was_put_back_is_told_once_it_is_there_again(
+    postal: Postal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_a_calendar(postal, postal.lms.add_session(MONDAY, cancellable=0))
+    empty(postal)
+    created = MemoryCalendar.create
+
+    def away(*given: object) -> Written:
+        raise VendorUnavailable("it does not answer")
+
+    monkeypatch.setattr(MemoryCalendar, "create", away)
+    hear(postal)
+    assert postal.news() == []
+    monkeypatch.setattr(MemoryCalendar, "create", created)
+    postal.clock.now += DAY
+    hear(postal)
+    assert postal.news() == ["ana: put-back"]
 
 
 def test_days_of_a_session_that_are_put_back_are_one_letter(postal: Postal) -> None:
@@ -155,6 +192,20 @@ def test_several_seats_of_one_person_are_one_question(postal: Postal) -> None:
     assert sorted(one["title"] for one in asked) == sorted(f"Title of {one}" for one in sessions)
     hear(postal)
     assert postal.news() == []
+
+
+def test_a_question_that_was_not_taken_is_asked_whole_the_next_time(postal: Postal) -> None:
+    with_a_calendar(postal, *(postal.lms.add_session(MONDAY) for _ in range(3)))
+    empty(postal)
+    judge(postal)
+    postal.clock.now += MINUTE
+    postal.server.answers = [Delivery(Outcome.DEFERRED, 450, "greylisted")]
+    postal.mail()
+    assert postal.news() == []
+    postal.clock.now += 5 * MINUTE
+    postal.mail()
+    assert postal.news() == ["ana: question"]
+    assert len(postal.server.taken[-1].facts["sessions"]) == 3
 
 
 @pytest.mark.parametrize("answered", [2, 3])

@@ -103,9 +103,8 @@ def _from(wire: Wire, login: Login, start: str) -> Account:
 
 def _is_another(entry: dav.Entry) -> bool:
     """Whether what lies there is not the principal of whoever asks, or is it by another spelling."""
-    element = entry.found.get(_PRINCIPAL)
-    href = element.findtext(f"{dav.DAV}href") if element is not None else None
-    return bool(href) and urlsplit(str(href).strip()).path != entry.path
+    href = _href(entry, _PRINCIPAL)
+    return bool(href) and urlsplit(href).path != entry.path
 
 
 def _landed(wire: Wire, login: Login, path: str) -> tuple[Login, str, dav.Multistatus]:
@@ -123,11 +122,16 @@ def _landed(wire: Wire, login: Login, path: str) -> tuple[Login, str, dav.Multis
 
 def _hop(wire: Wire, login: Login, path: str, entry: dav.Entry, name: str) -> tuple[Login, str]:
     """Where a property's reference leads."""
-    element = entry.found.get(name)
-    href = element.findtext(f"{dav.DAV}href") if element is not None else None
+    href = _href(entry, name)
     if not href:
         raise VendorNonsense("the server does not say where its calendars are")
-    return _following(wire, login, path, href.strip())
+    return _following(wire, login, path, href)
+
+
+def _href(entry: dav.Entry, name: str) -> str:
+    element = entry.found.get(name)
+    href = element.findtext(f"{dav.DAV}href") if element is not None else None
+    return str(href or "").strip()
 
 
 def _following(wire: Wire, login: Login, path: str, to: str) -> tuple[Login, str]:
